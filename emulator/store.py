@@ -70,7 +70,7 @@ class Store:
             )
         return cursor.rowcount > 0
 
-    def list(self, kind: str, **equals: Any) -> list[Document]:
+    def find(self, kind: str, **equals: Any) -> list[Document]:
         """All documents of a kind whose top-level keys equal what is given."""
         with self._transaction() as connection:
             rows = connection.execute(
