@@ -1,0 +1,118 @@
+"""Real Terraform against the emulated workspace: provider, variables and command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import boto3
+import psutil
+from emulator.provider.install import official_provider_available, write_mirror
+
+from tools.console import DriverError
+from tools.paths import CACHE, NODE_BIN, PYTHON, ROOT
+from tools.services import BUCKET, Workspace
+
+PROVIDER_CHECK_SECONDS = 15
+
+
+def choose_provider() -> tuple[str, dict[str, str]]:
+    """("official" | "offline", the variables that make Terraform use it)."""
+    if official_provider_available(timeout=PROVIDER_CHECK_SECONDS):
+        return "official", {}
+    configuration = write_mirror(CACHE / "provider", PYTHON)
+    return "offline", {
+        "TF_CLI_CONFIG_FILE": str(configuration),
+        "EMULATOR_PROVIDER_PYTHON": str(PYTHON),
+        "EMULATOR_PROVIDER_PATH": str(ROOT),
+    }
+
+
+def variables(workspace: Workspace, state_endpoint: str) -> dict[str, str]:
+    """What environments/local.yml expects to find in the environment."""
+    return {
+        "DATABRICKS_HOST": workspace.host,
+        "DATABRICKS_TOKEN": workspace.token,
+        "AWS_ENDPOINT_URL_S3": state_endpoint,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": "us-east-1",
+        "CHECKPOINT_DISABLE": "1",
+        "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
+        "PATH": f"{NODE_BIN}{os.pathsep}{PYTHON.parent}{os.pathsep}{os.environ['PATH']}",
+    }
+
+
+def run_infra(arguments: list[str], environment: dict[str, str], say: Callable[[str], None]) -> int:
+    """Run ``python -m infra ...``, passing its lines to ``say``; its exit code.
+
+    A Ctrl-C reaches the command's own process group once, so that Terraform can end its work and
+    release the state lock.
+    """
+    log = CACHE / f"infra-{arguments[0]}.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [str(PYTHON), "-m", "infra", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            for line in process.stdout or ():
+                output.write(line)
+                if line.strip():
+                    say(line.strip())
+            return process.wait()
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(timeout=60)
+            raise
+
+
+def deploy(environment: dict[str, str], say: Callable[[str], None]) -> None:
+    """`cdktf deploy` of every stack; DriverError with the last lines when it fails."""
+    release_stale_locks(environment, say)
+    if run_infra(["deploy", "--env", "local"], environment, say) != 0:
+        log = CACHE / "infra-deploy.log"
+        lines = [line for line in log.read_text().splitlines() if line.strip()]
+        raise DriverError(
+            "The deploy failed:\n" + "\n".join(lines[-25:]),
+            str(log),
+            "mend what it names and run `make local` again; what was deployed is kept",
+        )
+
+
+def release_stale_locks(environment: dict[str, str], say: Callable[[str], None]) -> None:
+    """Remove state locks that a killed deploy left; never while a Terraform of ours runs."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=environment["AWS_ENDPOINT_URL_S3"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=environment["AWS_REGION"],
+    )
+    for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+        if not item["Key"].endswith(".tflock"):
+            continue
+        if _terraform_runs():
+            raise DriverError(
+                "Another deploy of this checkout is running",
+                item["Key"],
+                "wait until it ends, or stop it",
+            )
+        say(f"releasing the lock of an interrupted deploy: {item['Key']}")
+        client.delete_object(Bucket=BUCKET, Key=item["Key"])
+
+
+def _terraform_runs() -> bool:
+    for process in psutil.process_iter(["name", "cwd"]):
+        folder = process.info["cwd"]
+        if process.info["name"] == "terraform" and folder and Path(folder).is_relative_to(ROOT):
+            return True
+    return False

@@ -1,0 +1,89 @@
+"""Where the system tables come from: a simulated account, or a folder of real exports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tools.console import DriverError
+from tools.paths import ACCOUNT, CACHE, PYTHON, ROOT, SOURCE_FILE
+from tools.services import Workspace
+
+
+def choose(system_tables: Path | None) -> None:
+    """Note the source, once; mixing a simulated account with exports is refused."""
+    wanted = {"kind": "exports" if system_tables else "simulated"}
+    if system_tables is not None and not system_tables.is_dir():
+        raise DriverError(
+            f"SYSTEM_TABLES: {system_tables} is not a folder",
+            str(system_tables),
+            "name a folder that holds <schema>.<table>/*.parquet",
+        )
+    if SOURCE_FILE.exists():
+        held = json.loads(SOURCE_FILE.read_text())["kind"]
+        if held != wanted["kind"]:
+            raise DriverError(
+                f"This workspace holds {held} system tables; {wanted['kind']} ones were asked for",
+                str(SOURCE_FILE),
+                "`make clean` first: two accounts in one workspace would add up",
+            )
+    SOURCE_FILE.parent.mkdir(parents=True, exist_ok=True)
+    SOURCE_FILE.write_text(json.dumps(wanted))
+
+
+def simulate(say: Callable[[str], None], arguments: list[str]) -> Path:
+    """Make the account, or add its next day; the folder of its tables."""
+    if (ACCOUNT / "account.json").exists():
+        command = ["next-day", "--out", str(ACCOUNT)]
+    else:
+        command = ["simulate", "--out", str(ACCOUNT), *arguments]
+    say(command[0])
+    result = subprocess.run(
+        [str(PYTHON), "-m", "emulator.account", *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (CACHE / "account.log").write_text(result.stdout + result.stderr)
+    if result.returncode != 0:
+        lines = (result.stderr or result.stdout).strip().splitlines()
+        raise DriverError(
+            f"The account could not be simulated: {lines[-1] if lines else 'no reason given'}",
+            str(CACHE / "account.log"),
+        )
+    return ACCOUNT / "tables"
+
+
+def import_tables(workspace: Workspace, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """Bring a folder of exports into the emulator's system tables; the import's report."""
+    headers = {"Authorization": f"Bearer {workspace.token}"}
+    with httpx.Client(base_url=workspace.host, headers=headers, timeout=60) as client:
+        answer = client.post(
+            "/emulator/v1/system-tables/import", json={"folder": str(folder.resolve())}
+        )
+        operation = _document(answer, folder)
+        while not operation.get("done"):
+            say(str(operation.get("progress") or "importing"))
+            time.sleep(0.3)
+            operation = _document(client.get(f"/emulator/v1/operations/{operation['id']}"), folder)
+    if operation.get("error"):
+        raise DriverError(
+            f"The system tables were not imported: {operation['error']}",
+            str(folder),
+            "mend or remove the file that it names, and run again; nothing of it was imported",
+        )
+    return dict(operation.get("result") or {})
+
+
+def _document(answer: httpx.Response, folder: Path) -> dict[str, Any]:
+    body: dict[str, Any] = answer.json()
+    if answer.status_code >= 400:
+        raise DriverError(f"The import was refused: {body.get('message')}", str(folder))
+    return body
