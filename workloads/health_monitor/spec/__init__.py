@@ -1,0 +1,52 @@
+"""Typed definitions of all that runs. Imports neither Spark nor cdktf.
+
+>>> from health_monitor.spec import load_definitions
+>>> definitions = load_definitions("workloads/definitions")
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from health_monitor.spec.kinds import (
+    Alert,
+    Bronze,
+    Dashboard,
+    Function,
+    Gold,
+    MetricView,
+    Model,
+    Monitor,
+    Silver,
+)
+from health_monitor.spec.loader import Definitions, read_definitions
+from health_monitor.spec.problems import DefinitionErrors, Problem
+from health_monitor.spec.references import References
+from health_monitor.spec.sql import qualify
+
+__all__ = [
+    "Alert",
+    "Bronze",
+    "Dashboard",
+    "DefinitionErrors",
+    "Definitions",
+    "Function",
+    "Gold",
+    "MetricView",
+    "Model",
+    "Monitor",
+    "Problem",
+    "Silver",
+    "load_definitions",
+    "qualify",
+]
+
+
+def load_definitions(root: str | PathLike[str]) -> Definitions:
+    """All definitions below a folder; DefinitionErrors names every mistake in them."""
+    definitions, problems = read_definitions(Path(root))
+    problems += References(definitions).check()
+    if problems:
+        raise DefinitionErrors(problems)
+    return definitions

@@ -1,0 +1,295 @@
+"""The kinds of definitions, one model each."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from health_monitor.spec.base import (
+    Column,
+    Comment,
+    DataType,
+    Definition,
+    Identifier,
+    NonEmpty,
+    Part,
+    Schedule,
+    SilverColumn,
+    TableDefinition,
+    named,
+)
+
+
+class Watermark(Part):
+    """How far a source was read: rows of the last days before it are read again."""
+
+    column: Identifier
+    overlap_days: Annotated[int, Field(ge=0, le=90)]
+
+
+class Bronze(TableDefinition):
+    """A source table, kept as it is."""
+
+    source: Annotated[str, Field(pattern=r"^[a-z_]+\.[a-z_]+$")]
+    mode: Literal["append", "full_merge", "daily_snapshot"]
+    key: NonEmpty
+    watermark: Watermark | None = None
+    optional: bool = False
+    retention_days: int | None = None
+    columns: Annotated[dict[str, Column], Field(min_length=1)]
+
+    _named = field_validator("columns", mode="before")(named)
+
+
+class Expectations(Part):
+    """Rules for rows, name: condition. A row that breaks a drop rule goes to quarantine."""
+
+    warn: dict[Identifier, str] = {}
+    drop: dict[Identifier, str] = {}
+    fail: dict[Identifier, str] = {}
+
+
+class Silver(TableDefinition):
+    """A bronze table, checked, without duplicates; with its history when it has one."""
+
+    reads: Identifier
+    keeps: Literal["latest", "history"]
+    key: NonEmpty
+    sequence_by: Identifier
+    expectations: Expectations
+    columns: dict[str, SilverColumn] = {}
+
+    _named = field_validator("columns", mode="before")(named)
+
+    @property
+    def quarantine(self) -> str:
+        """The two-part name of the table of rows that broke a rule."""
+        return f"{self.table}__expectations"
+
+
+class ForeignKey(Part):
+    """An informational reference to another table's primary key."""
+
+    columns: NonEmpty
+    references: Annotated[str, Field(pattern=r"^gold\.[a-z0-9_]+$")]
+
+
+class Feed(Part):
+    """A table that gold reads. ``touches`` finds, from its ``changes``, what to compute again."""
+
+    table: str
+    touches: str | None = None
+
+
+class Refresh(Part):
+    """Computes whole values of one column again; without it, the whole table."""
+
+    by: Identifier
+    feeds: Annotated[list[Feed], Field(min_length=1)]
+
+
+class Gold(TableDefinition):
+    """A table or view for analysts; its rows come from the SELECT beside it, or from a model."""
+
+    type: Literal["table", "view"] = "table"
+    filled_by: Identifier | None = None
+    grain: str
+    key: list[Identifier] = []
+    foreign_keys: list[ForeignKey] = []
+    refresh: Refresh | None = None
+    columns: Annotated[dict[str, Column], Field(min_length=1)]
+    sql: str = ""
+    sql_path: str = ""
+
+    _named = field_validator("columns", mode="before")(named)
+
+    @property
+    def table(self) -> str:
+        return f"gold.{self.name}"
+
+
+class Parameter(Part):
+    """A parameter of a function."""
+
+    name: str
+    type: str
+    default: str | None = None
+    comment: str
+
+
+class Function(Definition):
+    """A table function: one CREATE FUNCTION statement."""
+
+    sql: str
+    comment: Comment
+    parameters: list[Parameter]
+    columns: dict[str, str]
+
+    @property
+    def function(self) -> str:
+        """Its two-part name."""
+        return f"gold.{self.name}"
+
+
+class MetricField(Part):
+    """A dimension or a measure of a metric view."""
+
+    name: Identifier
+    expr: str
+    comment: Comment
+    display_name: Annotated[str, Field(max_length=255)] | None = None
+    synonyms: Annotated[list[str], Field(max_length=10)] = []
+    format: dict[str, Any] | None = None
+
+
+class MetricJoin(Part):
+    """A table that a metric view joins, many to one."""
+
+    name: Identifier
+    source: str
+    on: str
+
+
+class MetricView(Definition):
+    """A metric view in YAML 1.1, as Databricks takes it."""
+
+    version: Literal["1.1"]
+    comment: Comment
+    source: str
+    filter: str | None = None
+    joins: list[MetricJoin] = []
+    dimensions: Annotated[list[MetricField], Field(min_length=1)]
+    measures: Annotated[list[MetricField], Field(min_length=1)]
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, float) else value
+
+    @property
+    def view(self) -> str:
+        """Its two-part name."""
+        return f"gold.{self.name}"
+
+
+class Model(Definition):
+    """A model that is trained on gold and scores into gold."""
+
+    comment: Comment
+    algorithm: Literal["isolation_forest"]
+    source: str
+    grain: NonEmpty
+    value: Identifier
+    scores: str
+    contamination: Annotated[float, Field(gt=0, lt=0.5)]
+    min_history_days: Annotated[int, Field(ge=7)]
+    min_value: Annotated[float, Field(ge=0)]
+    parameters: dict[str, int | float | str | bool] = {}
+
+
+class Metric(Part):
+    """A custom metric of a monitor."""
+
+    name: Identifier
+    definition: str
+    comment: Comment
+    type: DataType = "double"
+    input_columns: Annotated[list[str], Field(min_length=1)] = [":table"]
+
+    @property
+    def output_data_type(self) -> str:
+        """The declared type, as the monitors API takes it: a JSON struct field."""
+        return json.dumps({"metadata": {}, "name": "output", "nullable": True, "type": self.type})
+
+
+class Metrics(Part):
+    """Custom metrics: over rows, over metrics of the same window, and between two windows."""
+
+    aggregate: dict[str, Metric] = {}
+    derived: dict[str, Metric] = {}
+    drift: dict[str, Metric] = {}
+
+    _named = field_validator("aggregate", "derived", "drift", mode="before")(named)
+
+
+class Monitor(Definition):
+    """A quality monitor on a gold table."""
+
+    table: str
+    comment: Comment
+    timestamp_col: Identifier
+    granularities: Annotated[
+        list[Literal["1 hour", "1 day", "1 week", "1 month"]], Field(min_length=1)
+    ]
+    slices: list[str] = []
+    metrics: Metrics
+    schedule: Schedule
+
+
+Aggregation = Literal["AVG", "COUNT", "COUNT_DISTINCT", "MAX", "MEDIAN", "MIN", "STDDEV", "SUM"]
+
+
+class Operand(Part):
+    """A column of the alert's result, aggregated over its rows (first row without)."""
+
+    column: Identifier
+    aggregation: Aggregation | None = None
+
+
+class Threshold(Part):
+    """A fixed value, or a column of the result."""
+
+    value: float | bool | str | None = None
+    column: Identifier | None = None
+    aggregation: Aggregation | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Threshold:
+        if (self.value is None) == (self.column is None):
+            raise ValueError("a threshold has either 'value' or 'column'")
+        return self
+
+
+class Alert(Definition):
+    """A condition on a query's result, and who is told."""
+
+    display_name: str
+    comment: Comment
+    severity: Literal["info", "warning", "critical"]
+    source: Operand
+    operator: Literal[
+        "EQUAL",
+        "NOT_EQUAL",
+        "GREATER_THAN",
+        "GREATER_THAN_OR_EQUAL",
+        "LESS_THAN",
+        "LESS_THAN_OR_EQUAL",
+        "IS_NULL",
+        "IS_NOT_NULL",
+    ]
+    threshold: Threshold | None = None
+    when_empty: Literal["OK", "TRIGGERED", "ERROR"] = "OK"
+    schedule: Schedule
+    destinations: list[Identifier] = []
+    notify_on_ok: bool = False
+    retrigger_seconds: Annotated[int, Field(ge=0)] = 0
+    custom_summary: str | None = None
+    custom_description: str | None = None
+    sql: str = ""
+    sql_path: str = ""
+
+    @model_validator(mode="after")
+    def _compares(self) -> Alert:
+        unary = self.operator in ("IS_NULL", "IS_NOT_NULL")
+        if unary == (self.threshold is not None):
+            raise ValueError("a threshold is needed, but not with IS_NULL and IS_NOT_NULL")
+        return self
+
+
+class Dashboard(Definition):
+    """An AI/BI dashboard, as the workspace exports it."""
+
+    content: dict[str, Any]
+    text: str
