@@ -1,0 +1,45 @@
+# People's entry points. Everything that is made lies below .local/ and cdktf.out/.
+SHELL := /bin/sh
+PYTHON := .local/cache/venv/bin/python
+ENV ?= local
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup local stop clean test check plan deploy destroy
+
+help:            ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+setup:           ## install everything below .local/cache, once
+	@command -v python3 >/dev/null || { echo "Python: not found; needed: 3.11 or newer; get it: python.org" >&2; exit 1; }
+	@python3 tools/setup.py
+
+local: setup     ## deploy and run the platform on this machine [SYSTEM_TABLES=folder]
+	@$(PYTHON) -m tools local $(if $(SYSTEM_TABLES),--system-tables "$(SYSTEM_TABLES)")
+
+stop:            ## stop the workspace that `make local` left running
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m tools stop; else echo "nothing runs"; fi
+
+clean: stop      ## remove all that was made
+	@rm -rf .local cdktf.out
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache
+
+test: setup      ## all tests
+	@$(PYTHON) -m tools browser
+	@$(PYTHON) -m pytest
+
+check: setup     ## definitions, types and lint, in seconds
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy emulator infra tools tests workloads/health_monitor
+	@PYTHONPATH=workloads $(PYTHON) -m health_monitor.spec workloads/definitions
+
+plan:            ## what a deploy would change [ENV=local]
+	@$(PYTHON) -m tools infra plan --env $(ENV)
+
+deploy:          ## deploy all stacks [ENV=local]
+	@$(PYTHON) -m tools infra deploy --env $(ENV)
+
+destroy:         ## destroy all stacks [ENV=local]
+	@$(PYTHON) -m tools infra destroy --env $(ENV)
