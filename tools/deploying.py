@@ -14,7 +14,7 @@ from emulator.provider.install import official_provider_available, write_mirror
 
 from tools.console import DriverError
 from tools.paths import CACHE, NODE_BIN, PYTHON, ROOT
-from tools.services import BUCKET, Workspace
+from tools.services import BUCKET, Workspace, running, start_state_backend, start_workspace
 
 PROVIDER_CHECK_SECONDS = 15
 
@@ -42,8 +42,12 @@ def variables(workspace: Workspace, state_endpoint: str) -> dict[str, str]:
         "AWS_REGION": "us-east-1",
         "CHECKPOINT_DISABLE": "1",
         "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
-        "PATH": f"{NODE_BIN}{os.pathsep}{PYTHON.parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": _path(),
     }
+
+
+def _path() -> str:
+    return os.pathsep.join([str(NODE_BIN), str(PYTHON.parent), os.environ["PATH"]])
 
 
 def run_infra(arguments: list[str], environment: dict[str, str], say: Callable[[str], None]) -> int:
@@ -116,3 +120,14 @@ def _terraform_runs() -> bool:
         if process.info["name"] == "terraform" and folder and Path(folder).is_relative_to(ROOT):
             return True
     return False
+
+
+def run_in_environment(arguments: list[str], say: Callable[[str], None]) -> int:
+    """``python -m infra ...``; for the local environment with its servers and variables."""
+    environment: dict[str, str] = {"PATH": _path()}
+    if "local" in arguments:
+        if running() != ["workspace", "state-backend"]:
+            raise DriverError("The local workspace does not run", todo="make local")
+        _, extra = choose_provider()
+        environment = variables(start_workspace(), start_state_backend()) | extra
+    return run_infra(arguments, environment, say)

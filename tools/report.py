@@ -77,8 +77,8 @@ def _cost_lines(found: Reconciliation, currency: str) -> list[tuple[str, str]]:
         f"reconciles with the source files: {found.groups:,} of {found.groups:,} "
         "day x workspace x SKU groups agree to the cent"
         if found.holds
-        else f"[red]DOES NOT RECONCILE[/red]: {found.differing_groups:,} of {found.groups:,} groups "
-        f"differ; the source files say {found.source_cost:,.2f} {currency}"
+        else f"[red]DOES NOT RECONCILE[/red]: {found.differing_groups:,} of {found.groups:,} "
+        f"groups differ; the source files say {found.source_cost:,.2f} {currency}"
     )
     return [
         ("Cost, 30 days", f"{found.platform_cost:,.2f} {currency}, {span}"),

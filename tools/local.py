@@ -1,0 +1,154 @@
+"""The main job: start, simulate or take exports, deploy, run, evaluate, draw, report."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+from databricks.sdk import WorkspaceClient
+
+from tools import deploying, figures, running, services, source
+from tools.console import DriverError, Steps
+from tools.paths import ACCOUNT, LOCAL, ROOT, SETUP_SECONDS, SOURCE_FILE
+from tools.querying import Warehouse
+from tools.report import Report, show
+from tools.services import Workspace
+
+NEEDED_BYTES = 3 * 1024**3
+SETUP_JOB = "setup_orchestrator"
+REFRESH_JOB = "refresh_orchestrator"
+
+
+@dataclass
+class Options:
+    """What a person may choose for `make local`."""
+
+    system_tables: Path | None = None
+    simulate: list[str] = field(default_factory=list)
+
+
+def run(options: Options, steps: Steps) -> None:
+    """Everything from start to report; DriverError, with all servers stopped, when it fails."""
+    with only_one_driver(), stopped_on_failure():
+        _check_disk()
+        source.choose(options.system_tables)
+        environment = yaml.safe_load((ROOT / "environments" / "local.yml").read_text())
+        with steps.step("Emulator and state backend"):
+            endpoint = services.start_state_backend()
+            workspace = services.start_workspace()
+        with steps.step("System tables") as step:
+            folder = options.system_tables or source.simulate(step.say, options.simulate)
+            imported = source.import_tables(workspace, folder, step.say)
+        variables = deploying.variables(workspace, endpoint)
+        with steps.step("Terraform provider") as step:
+            provider, extra = deploying.choose_provider()
+            step.say(provider)
+        with steps.step("Deploy with cdktf") as step:
+            deploying.deploy(variables | extra, step.say)
+        client = _client(workspace)
+        for name in (SETUP_JOB, REFRESH_JOB):
+            with steps.step(f"Job {name}") as step:
+                running.run_job(client, _job_name(environment, name), step.say)
+        report = Report(workspace.host, provider, _source_text(folder, imported))
+        with steps.step("Alerts, dashboard and figures") as step:
+            _assess(report, workspace, client, environment, folder, step.say)
+    report.seconds = steps.seconds
+    report.setup_seconds = float(SETUP_SECONDS.read_text()) if SETUP_SECONDS.exists() else None
+    show(report, steps.console)
+    if report.reconciliation is not None and not report.reconciliation.holds:
+        raise DriverError("The cost does not reconcile with the source files", str(folder))
+
+
+@contextmanager
+def only_one_driver() -> Iterator[None]:
+    """Two drivers on one checkout would deploy into each other."""
+    LOCAL.mkdir(exist_ok=True)
+    with (LOCAL / "driver.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DriverError(
+                "Another `make local` of this checkout is running", todo="wait until it ends"
+            ) from error
+        yield
+
+
+@contextmanager
+def stopped_on_failure() -> Iterator[None]:
+    """Leave no process behind when the main job does not reach its end."""
+    try:
+        yield
+    except BaseException:
+        services.stop_all()
+        raise
+
+
+def _check_disk() -> None:
+    free = shutil.disk_usage(LOCAL).free
+    if free < NEEDED_BYTES:
+        raise DriverError(
+            f"Only {free / 1024**3:.1f} GiB are free; {NEEDED_BYTES / 1024**3:.0f} are needed",
+            str(LOCAL),
+            "free some space and run again; what was made so far is kept",
+        )
+
+
+def _client(workspace: Workspace) -> WorkspaceClient:
+    return WorkspaceClient(host=workspace.host, token=workspace.token, auth_type="pat")
+
+
+def _job_name(environment: dict[str, Any], name: str) -> str:
+    from infra.naming import Naming
+
+    from infra.environment import Environment
+
+    return Naming(Environment.model_validate(environment)).job(name)
+
+
+def _source_text(folder: Path, imported: dict[str, Any]) -> str:
+    rows = sum(int(table.get("rows_added", 0)) for table in imported.get("tables", []))
+    kind = json.loads(SOURCE_FILE.read_text())["kind"]
+    return f"{kind} account; {rows:,} rows came in"
+
+
+def _assess(
+    report: Report,
+    workspace: Workspace,
+    client: WorkspaceClient,
+    environment: dict[str, Any],
+    folder: Path,
+    say: Any,
+) -> None:
+    catalog, currency = environment["catalog"], environment["currency"]
+    report.currency = currency
+    warehouse = Warehouse.deployed(client)
+    say("rows by layer")
+    report.layers = figures.rows_by_layer(warehouse, catalog)
+    say("reconciliation")
+    report.reconciliation = figures.reconcile(warehouse, catalog, folder, currency)
+    if folder == ACCOUNT / "tables":
+        report.detection = figures.detection(warehouse, catalog, ACCOUNT / "truth")
+    headers = {"Authorization": f"Bearer {workspace.token}"}
+    with httpx.Client(base_url=workspace.host, headers=headers, timeout=120) as http:
+        say("alerts")
+        for alert in client.alerts_v2.list_alerts():
+            answer = http.post(f"/emulator/v1/alerts/{alert.id}/evaluate")
+            answer.raise_for_status()
+            found = answer.json()
+            note = str(found.get("value", ""))
+            report.alerts.append((str(alert.display_name), str(found["state"]), note))
+        say("dashboard")
+        for dashboard in client.lakeview.list():
+            answer = http.get(f"/emulator/v1/dashboards/{dashboard.dashboard_id}/rendered")
+            answer.raise_for_status()
+            drawn = answer.json()
+            counts = (int(drawn["widgets"]), len(drawn["errors"]))
+            report.dashboards.append((str(dashboard.display_name), *counts))
