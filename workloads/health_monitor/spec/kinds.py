@@ -55,13 +55,19 @@ class Silver(TableDefinition):
     """A bronze table, checked, without duplicates; with its history when it has one."""
 
     reads: Identifier
-    keeps: Literal["latest", "history"]
+    keeps: Literal["rows", "latest", "history"]
     key: NonEmpty
-    sequence_by: Identifier
+    sequence_by: Identifier | None = None
     expectations: Expectations
     columns: dict[str, SilverColumn] = {}
 
     _named = field_validator("columns", mode="before")(named)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Silver:
+        if (self.keeps == "rows") == (self.sequence_by is not None):
+            raise ValueError("'sequence_by' orders latest and history, and has no use for rows")
+        return self
 
     @property
     def quarantine(self) -> str:

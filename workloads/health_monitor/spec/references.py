@@ -14,7 +14,7 @@ from health_monitor.spec.loader import Definitions
 from health_monitor.spec.problems import Problem
 from health_monitor.spec.sql import Checker, SqlError, expression_columns, output_columns
 
-BRONZE_ADDS = ("ingested_at", "row_hash")
+BRONZE_ADDS = ("ingested_at", "row_key")
 SNAPSHOT_ADDS = ("snapshot_date",)
 QUARANTINE = frozenset({"record", "broken_rules", "quarantined_at", "batch"})
 HISTORY = ("__start_at", "__end_at")
@@ -164,7 +164,9 @@ class References:
             return
         columns = [*bronze_columns(source), *table.columns]
         self._among(table, ("key",), table.key, columns)
-        self._among(table, ("sequence_by",), [table.sequence_by], columns)
+        self._among(
+            table, ("sequence_by",), [table.sequence_by] if table.sequence_by else [], columns
+        )
         for name, column in table.columns.items():
             place = ("columns", name, "expression")
             self._expression(table, place, column.expression, bronze_columns(source))
