@@ -10,10 +10,10 @@ from pathlib import Path
 
 import boto3
 import psutil
-from emulator.provider.install import official_provider_available, write_mirror
 
+from emulator.provider.install import official_provider_available, write_mirror
 from tools.console import DriverError
-from tools.paths import CACHE, NODE_BIN, PYTHON, ROOT
+from tools.paths import CACHE, NODE_BIN, PYTHON, ROOT, RUN
 from tools.services import BUCKET, Workspace, running, start_state_backend, start_workspace
 
 PROVIDER_CHECK_SECONDS = 15
@@ -56,7 +56,7 @@ def run_infra(arguments: list[str], environment: dict[str, str], say: Callable[[
     A Ctrl-C reaches the command's own process group once, so that Terraform can end its work and
     release the state lock.
     """
-    log = CACHE / f"infra-{arguments[0]}.log"
+    log = RUN / f"infra-{arguments[0]}.log"
     with log.open("w") as output:
         process = subprocess.Popen(
             [str(PYTHON), "-m", "infra", *arguments],
@@ -83,7 +83,7 @@ def deploy(environment: dict[str, str], say: Callable[[str], None]) -> None:
     """`cdktf deploy` of every stack; DriverError with the last lines when it fails."""
     release_stale_locks(environment, say)
     if run_infra(["deploy", "--env", "local"], environment, say) != 0:
-        log = CACHE / "infra-deploy.log"
+        log = RUN / "infra-deploy.log"
         lines = [line for line in log.read_text().splitlines() if line.strip()]
         raise DriverError(
             "The deploy failed:\n" + "\n".join(lines[-25:]),

@@ -106,9 +106,8 @@ def _client(workspace: Workspace) -> WorkspaceClient:
 
 
 def _job_name(environment: dict[str, Any], name: str) -> str:
-    from infra.naming import Naming
-
     from infra.environment import Environment
+    from infra.naming import Naming
 
     return Naming(Environment.model_validate(environment)).job(name)
 

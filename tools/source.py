@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from tools.console import DriverError
-from tools.paths import ACCOUNT, CACHE, PYTHON, ROOT, SOURCE_FILE
+from tools.paths import ACCOUNT, PYTHON, ROOT, RUN, SOURCE_FILE
 from tools.services import Workspace
 
 
@@ -51,12 +51,12 @@ def simulate(say: Callable[[str], None], arguments: list[str]) -> Path:
         text=True,
         check=False,
     )
-    (CACHE / "account.log").write_text(result.stdout + result.stderr)
+    (RUN / "account.log").write_text(result.stdout + result.stderr)
     if result.returncode != 0:
         lines = (result.stderr or result.stdout).strip().splitlines()
         raise DriverError(
             f"The account could not be simulated: {lines[-1] if lines else 'no reason given'}",
-            str(CACHE / "account.log"),
+            str(RUN / "account.log"),
         )
     return ACCOUNT / "tables"
 

@@ -1,0 +1,66 @@
+"""One deployed and run platform a session: what `make local` leaves, on a smaller account."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from databricks.sdk import WorkspaceClient
+
+ROOT = Path(__file__).parent.parent.parent
+SIZE = ["--days", "45", "--usage-rows", "12000", "--seed", "11"]
+
+
+@dataclass
+class Platform:
+    """A folder that takes the place of .local, and what ran in it."""
+
+    folder: Path
+    first_report: str = ""
+
+    def tools(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m tools ...`` on this platform."""
+        result = subprocess.run(
+            [sys.executable, "-m", "tools", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "HEALTH_MONITOR_LOCAL": str(self.folder), "COLUMNS": "160"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=900,
+        )
+        if check:
+            assert result.returncode == 0, result.stdout + result.stderr
+        return result
+
+    @property
+    def variables(self) -> dict[str, str]:
+        lines = (self.folder / "workspace.env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    @property
+    def client(self) -> WorkspaceClient:
+        found = self.variables
+        return WorkspaceClient(
+            host=found["DATABRICKS_HOST"], token=found["DATABRICKS_TOKEN"], auth_type="pat"
+        )
+
+    @property
+    def tables(self) -> Path:
+        return self.folder / "account" / "tables"
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Deployed, set up, refreshed once; stopped at the end."""
+    built = Platform(tmp_path_factory.mktemp("platform"))
+    try:
+        built.first_report = built.tools("local", *SIZE).stdout
+        yield built
+    finally:
+        built.tools("stop", check=False)
