@@ -1,0 +1,1 @@
+"""Resource kinds: most are rows of ``kinds.yml``; the others add code."""
