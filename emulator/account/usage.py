@@ -129,7 +129,8 @@ def _share_out(rows: int, weights: npt.NDArray[np.float64]) -> _Ints:
     counts = np.floor(exact).astype(np.int64)
     order = np.argsort(counts - exact, kind="stable")
     counts[order[: max(0, rows - int(counts.sum()))]] += 1
-    return np.maximum(counts, 1)
+    shared: _Ints = np.maximum(counts, 1)
+    return shared
 
 
 def _hours(meters: list[Meter], counts: _Ints, source: _Ints) -> _Ints:
@@ -161,7 +162,8 @@ def _lags(rng: np.random.Generator, hour: _Ints) -> _Ints:
     size = len(hour)
     lag = ((hour >= 21) & (rng.random(size) < 0.5)).astype(np.int64)
     late = rng.random(size) < 0.005
-    return np.where(late, rng.integers(2, 6, size), lag)
+    delayed: _Ints = np.where(late, rng.integers(2, 6, size), lag)
+    return delayed
 
 
 def _awkward(rng: np.random.Generator, rows: _Rows, day: int) -> list[_Rows]:

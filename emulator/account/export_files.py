@@ -1,0 +1,157 @@
+"""A folder of exported system tables: found, checked whole, and made readable for Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from emulator.account.arrow_types import (
+    common,
+    extended,
+    is_readable_as,
+    misfits,
+    normal,
+    row_type,
+)
+from emulator.account.schemas import SystemTable, system_tables
+
+_BATCH_ROWS = 65_536
+_FORBIDDEN_IN_NAMES = set(" ,;{}()\n\t=")
+
+
+class LoadError(ValueError):
+    """An export that cannot be imported; every problem names file, table and column."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class TableExport:
+    """The checked files of one table; ``schema`` is what the table will have."""
+
+    table: SystemTable
+    files: tuple[Path, ...]
+    rows: int
+    found: pa.DataType
+    schema: pa.Schema
+    missing: tuple[str, ...]
+
+
+def find_tables(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the known and of the unknown tables in a folder; LoadError when none is known."""
+    if not folder.is_dir():
+        raise LoadError([f"{folder}: no such folder; expected <schema>.<table>/*.parquet in it"])
+    found = {path.name for path in folder.iterdir() if path.is_dir() and "." in path.name[1:]}
+    known = [name for name in system_tables() if name in found]
+    if not known:
+        expected = ", ".join(f"{name}/" for name in system_tables())
+        raise LoadError([f"{folder}: holds no known system table; expected some of: {expected}"])
+    return known, sorted(found.difference(known))
+
+
+def inspect(
+    folder: Path, table: SystemTable, base: pa.Schema, staging: Path
+) -> tuple[TableExport | None, list[str]]:
+    """Check all files of a table, every page of them; None and the problems when one is wrong.
+
+    ``base`` is the declared schema, with what the existing table has more. Files that Spark
+    would not read as they are get a converted copy in ``staging``.
+    """
+    files = sorted(p for p in (folder / table.name).glob("*.parquet") if p.name[0] not in "._")
+    if not files:
+        return None, [f"{table.name}: {folder / table.name} holds no *.parquet file"]
+    problems: list[str] = []
+    schemas: dict[Path, pa.Schema] = {}
+    for file in files:
+        try:
+            schemas[file] = pq.read_schema(file)
+        except (pa.ArrowException, OSError) as error:
+            problems.append(_unreadable(table, file, error))
+    wanted = row_type(base)
+    for file, schema in schemas.items():
+        found_problems = list(_schema_problems(table, schema, wanted))
+        problems += [f"{table.name}: {file}: {problem}" for problem in found_problems]
+        if not found_problems:
+            wanted = extended(wanted, row_type(schema))
+    if problems:
+        return None, problems
+    return _read_all(table, schemas, wanted, staging)
+
+
+def _schema_problems(table: SystemTable, schema: pa.Schema, wanted: pa.DataType) -> Iterator[str]:
+    for name in (*table.key, *table.required):
+        if name not in schema.names:
+            type_ = table.arrow.field(name).type
+            yield f"column {name} is missing; expected {type_}"
+    types = {field.name: field.type for field in wanted}
+    for field in schema:
+        if schema.names.count(field.name) > 1:
+            yield f"column {field.name} stands twice"
+        elif field.name in types:
+            yield from (f"column {m}" for m in misfits(field.type, types[field.name], field.name))
+        else:
+            yield from _new_column_problems(field)
+
+
+def _new_column_problems(field: pa.Field) -> Iterator[str]:
+    if _FORBIDDEN_IN_NAMES.intersection(field.name):
+        yield f"column {field.name!r} has a character that a Delta column name may not have"
+    try:
+        normal(field.type)
+    except ValueError as error:
+        yield f"column {field.name}: {error}"
+
+
+def _read_all(
+    table: SystemTable, schemas: dict[Path, pa.Schema], wanted: pa.DataType, staging: Path
+) -> tuple[TableExport | None, list[str]]:
+    target = pa.schema(list(wanted))
+    problems, files, rows = [], [], 0
+    found = pa.struct([])
+    for number, (file, schema) in enumerate(schemas.items()):
+        found = extended(found, common(wanted, row_type(schema)))
+        as_is = is_readable_as(row_type(schema), wanted)
+        copy = None if as_is else staging / table.name / f"{number:06}.parquet"
+        try:
+            rows += _scan(file, target, copy)
+        except (pa.ArrowException, OSError) as error:
+            problems.append(_unreadable(table, file, error))
+        files.append(copy or file)
+    if problems:
+        return None, problems
+    missing = tuple(name for name in table.arrow.names if found.get_field_index(name) < 0)
+    return TableExport(table, tuple(files), rows, found, target, missing), []
+
+
+def _scan(file: Path, target: pa.Schema, copy: Path | None) -> int:
+    """Read every page, so that a broken one is found now; write the converted copy if asked."""
+    with pq.ParquetFile(file) as source:
+        schema = pa.schema([target.field(name) for name in source.schema_arrow.names])
+        writer = None
+        if copy is not None:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            writer = pq.ParquetWriter(copy, schema)
+        rows = 0
+        try:
+            for batch in source.iter_batches(_BATCH_ROWS):
+                rows += batch.num_rows
+                if writer is not None:
+                    writer.write_table(pa.Table.from_batches([batch]).cast(schema))
+        finally:
+            if writer is not None:
+                writer.close()
+    return rows
+
+
+def _unreadable(table: SystemTable, file: Path, error: Exception) -> str:
+    reason = str(error).splitlines()[0]
+    return (
+        f"{table.name}: {file}: not a readable Parquet file of this table ({reason}); "
+        "export it again"
+    )

@@ -1,0 +1,230 @@
+"""Import exported (or simulated) system tables into the emulated account's Delta tables.
+
+Append-only tables gain what they lack, counted, so that exact duplicates of the source stay;
+tables whose rows change end as exported. All files of all tables are checked before the first
+row is written, and each table is written in one commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql.connect.functions import lit
+from pyspark.sql.connect.session import SparkSession
+
+from emulator.account.arrow_types import common, extended, misfits, new_fields, row_type
+from emulator.account.difference import differs, rows_to_add
+from emulator.account.export_files import LoadError, TableExport, find_tables, inspect
+from emulator.account.schemas import (
+    SystemTable,
+    parse_type,
+    quoted,
+    spark_ddl,
+    system_tables,
+)
+
+_CATALOG = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What the import did with one table.
+
+    ``outcome`` is created, appended, replaced or unchanged; absent (the folder has no such
+    table, nothing was touched) or ignored (the folder has it, but it is no known table).
+    """
+
+    table: str
+    outcome: str
+    rows_exported: int = 0
+    rows_before: int = 0
+    rows_after: int = 0
+    new_columns: tuple[str, ...] = ()
+    missing_columns: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        text = f"{self.table}: {self.outcome}"
+        if self.outcome in ("absent", "ignored"):
+            return text
+        change = self.rows_after - self.rows_before
+        text += f", {self.rows_after} rows ({change:+d}), {self.seconds:.1f} s"
+        for label, names in (("new", self.new_columns), ("missing", self.missing_columns)):
+            if names:
+                text += f"; {label} columns: {', '.join(names)}"
+        return text
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A table as it is now; ``schema`` is None when there is none yet."""
+
+    name: str
+    schema: pa.Schema | None
+
+
+def import_folder(
+    spark: Any,
+    folder: Path | str,
+    *,
+    target_catalog: str = "spark_catalog",
+    progress: Callable[[str], object] = print,
+) -> list[ImportReport]:
+    """Import every known system table of a folder; LoadError before anything is written."""
+    if not _CATALOG.fullmatch(target_catalog):
+        raise LoadError([f"{target_catalog!r} is no catalog name"])
+    folder = Path(folder).resolve()
+    known, unknown = find_tables(folder)
+    reports = []
+    with tempfile.TemporaryDirectory(prefix="system-tables-") as staging:
+        targets = {name: _target(spark, target_catalog, name) for name in known}
+        exports = _inspect_all(folder, targets, Path(staging))
+        for name in system_tables():
+            if name in exports:
+                report = _import_table(spark, exports[name], targets[name])
+            else:
+                report = ImportReport(name, "absent")
+            progress(str(report))
+            reports.append(report)
+    for name in unknown:
+        reports.append(ImportReport(name, "ignored"))
+        progress(str(reports[-1]))
+    return reports
+
+
+def _target(spark: Any, catalog: str, name: str) -> _Target:
+    schema_name, _, table_name = name.partition(".")
+    full_name = f"{quoted(catalog)}.{quoted(schema_name)}.{quoted(table_name)}"
+    if not spark.catalog.tableExists(full_name):
+        return _Target(full_name, None)
+    fields = spark.table(full_name).schema.fields
+    types = [(field.name, parse_type(field.dataType.simpleString())) for field in fields]
+    return _Target(full_name, pa.schema(types))
+
+
+def _inspect_all(
+    folder: Path, targets: dict[str, _Target], staging: Path
+) -> dict[str, TableExport]:
+    exports, problems = {}, []
+    for name, target in targets.items():
+        table = system_tables()[name]
+        base = table.arrow
+        if target.schema is not None:
+            problems += _table_problems(table, target.schema)
+            base = pa.schema(list(extended(row_type(target.schema), row_type(base))))
+        export, found = inspect(folder, table, base, staging)
+        problems += found
+        if export is not None:
+            exports[name] = export
+    if problems:
+        raise LoadError(problems)
+    return exports
+
+
+def _table_problems(table: SystemTable, existing: pa.Schema) -> list[str]:
+    wanted = row_type(table.arrow)
+    found = misfits(row_type(existing), wanted, "column")
+    return [f"{table.name}: the existing table does not fit: {problem}" for problem in found]
+
+
+def _import_table(spark: Any, export: TableExport, target: _Target) -> ImportReport:
+    started = time.monotonic()
+    before = 0
+    if target.schema is None:
+        _create(spark, export, target)
+        columns: tuple[str, ...] = ()
+    else:
+        before = spark.table(target.name).count()
+        columns = tuple(new_fields(row_type(target.schema), row_type(export.schema)))
+    outcome = _write(spark, export, target, before, bool(columns))
+    return ImportReport(
+        table=export.table.name,
+        outcome="created" if target.schema is None else outcome,
+        rows_exported=export.rows,
+        rows_before=before,
+        rows_after=spark.table(target.name).count(),
+        new_columns=columns,
+        missing_columns=export.missing,
+        seconds=round(time.monotonic() - started, 2),
+    )
+
+
+def _create(spark: Any, export: TableExport, target: _Target) -> None:
+    schema_name = target.name.rpartition(".")[0]
+    spark.sql(f"CREATE SCHEMA IF NOT EXISTS {schema_name}")
+    spark.sql(
+        f"CREATE TABLE {target.name} ({spark_ddl(export.schema)}) USING DELTA "
+        "TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')"
+    )
+
+
+def _write(spark: Any, export: TableExport, target: _Target, before: int, grows: bool) -> str:
+    exported = _read(spark, export)
+    if before == 0:
+        return _add(exported, target) if export.rows else "unchanged"
+    table = spark.table(target.name)
+    existing = row_type(target.schema or export.schema)
+    if export.table.is_append_only:
+        # New columns do not make old rows new: what both sides have is compared.
+        new = rows_to_add(exported, table, common(export.found, existing)).persist()
+        outcome = "unchanged" if new.isEmpty() else _add(new, target)
+        new.unpersist()
+        return outcome
+    if not grows and not differs(exported, table, existing):
+        return "unchanged"
+    writer = exported.writeTo(target.name).option("mergeSchema", "true")
+    writer.overwrite(lit(True))
+    return "replaced"
+
+
+def _add(rows: Any, target: _Target) -> str:
+    rows.writeTo(target.name).option("mergeSchema", "true").append()
+    return "appended"
+
+
+def _read(spark: Any, export: TableExport) -> Any:
+    # Names from a user's disk may hold characters that Spark takes as a pattern.
+    reader = spark.read.schema(spark_ddl(export.schema)).option("__globPaths__", "false")
+    return reader.parquet(*[str(file) for file in export.files])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Import a folder over Spark Connect; one JSON line a table on stdout."""
+    parser = argparse.ArgumentParser(prog="python -m emulator.account.loader")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--catalog", default="spark_catalog")
+    parser.add_argument("--spark-url", default=os.environ.get("SPARK_REMOTE"))
+    options = parser.parse_args(arguments)
+    if options.spark_url is None:
+        parser.error("--spark-url (or SPARK_REMOTE) is needed: sc://host:port/;token=...")
+    spark = SparkSession.builder.remote(options.spark_url).create()
+    try:
+        reports = import_folder(
+            spark,
+            options.folder,
+            target_catalog=options.catalog,
+            progress=lambda line: print(line, file=sys.stderr),
+        )
+    except (LoadError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        spark.stop()
+    for report in reports:
+        print(json.dumps(asdict(report)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
