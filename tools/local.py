@@ -37,9 +37,9 @@ class Options:
 
 def run(options: Options, steps: Steps) -> None:
     """Everything from start to report; DriverError, with all servers stopped, when it fails."""
+    _check_disk()
+    source.choose(options.system_tables)
     with only_one_driver(), stopped_on_failure():
-        _check_disk()
-        source.choose(options.system_tables)
         environment = yaml.safe_load((ROOT / "environments" / "local.yml").read_text())
         with steps.step("Emulator and state backend"):
             endpoint = services.start_state_backend()
@@ -92,6 +92,7 @@ def stopped_on_failure() -> Iterator[None]:
 
 
 def _check_disk() -> None:
+    LOCAL.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(LOCAL).free
     if free < NEEDED_BYTES:
         raise DriverError(

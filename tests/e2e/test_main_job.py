@@ -1,0 +1,262 @@
+"""The main job from end to end: deployed by Terraform, run by the Jobs API, right to the cent."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import defaultdict
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import httpx
+import pytest
+from databricks.sdk.service.jobs import JobSettings
+
+from tests.e2e.conftest import Platform
+from tools.independent_cost import daily_cost, priced_groups
+from tools.querying import Warehouse
+
+pytestmark = [pytest.mark.spark, pytest.mark.terraform]
+CATALOG = "spark_catalog"
+COST = "SELECT usage_date, workspace_id, sku_name, SUM({column}) FROM {table} GROUP BY ALL"
+
+
+@pytest.fixture(scope="session")
+def warehouse(platform: Platform) -> Warehouse:
+    return Warehouse.deployed(platform.client)
+
+
+def by_group(rows: list[list[str | None]]) -> dict[Any, Decimal | None]:
+    return {
+        (date.fromisoformat(str(day)), workspace, sku): None if cost is None else Decimal(cost)
+        for day, workspace, sku, cost in rows
+    }
+
+
+def assert_same_money(ours: dict[Any, Decimal | None], theirs: dict[Any, Decimal | None]) -> None:
+    assert ours.keys() == theirs.keys()
+    differing = {
+        key: (ours[key], theirs[key])
+        for key in theirs
+        if (ours[key] is None) != (theirs[key] is None)
+        or abs((ours[key] or 0) - (theirs[key] or 0)) >= Decimal("0.005")
+    }
+    assert differing == {}
+
+
+def test_the_report_says_what_happened(platform: Platform) -> None:
+    report = platform.first_report
+    assert "reconciles with the source files" in report
+    assert "provider" in report
+    assert "recall" in report and "precision" in report
+    assert "p95" in report
+    assert "DOES NOT" not in report
+
+
+def test_cost_agrees_with_duckdb_over_the_source_files(
+    platform: Platform, warehouse: Warehouse
+) -> None:
+    expected = daily_cost(platform.tables)
+    assert len(expected) > 500
+    for table in ("gold.fact_usage", "gold.summary_cost"):
+        statement = COST.format(column="effective_cost", table=f"{CATALOG}.{table}")
+        assert_same_money(by_group(warehouse.rows(statement)), expected)
+
+
+def test_quantities_agree_and_the_identity_holds_every_day(
+    platform: Platform, warehouse: Warehouse
+) -> None:
+    theirs: dict[date, Decimal] = defaultdict(Decimal)
+    for group in priced_groups(platform.tables):
+        theirs[group.usage_date] += group.quantity
+    ours = warehouse.rows(
+        f"SELECT usage_date, SUM(usage_quantity) FROM {CATALOG}.gold.fact_usage GROUP BY 1"
+    )
+    assert {date.fromisoformat(str(d)): Decimal(str(q)) for d, q in ours} == theirs
+    broken = warehouse.rows(
+        "SELECT usage_date, workspace_id FROM (SELECT usage_date, workspace_id, "
+        "SUM(effective_cost) AS billed, SUM(effective_cost) FILTER (WHERE attribution_class IN "
+        "('attributed', 'estimated')) AS attributed, "
+        "SUM(effective_cost) FILTER (WHERE attribution_class = 'shared') AS shared, "
+        "SUM(effective_cost) FILTER (WHERE attribution_class = 'idle') AS idle "
+        f"FROM {CATALOG}.gold.fact_usage GROUP BY ALL) WHERE COALESCE(billed, 0) <> "
+        "COALESCE(attributed, 0) + COALESCE(shared, 0) + COALESCE(idle, 0)"
+    )
+    assert broken == []
+
+
+def test_rows_in_are_valid_or_quarantined_or_exact_duplicates(
+    platform: Platform, warehouse: Warehouse
+) -> None:
+    files = str(platform.tables / "billing.usage" / "*.parquet")
+    with duckdb.connect() as connection:
+        records, without_id = connection.execute(
+            "SELECT COUNT(DISTINCT record_id), COUNT(*) FILTER (WHERE record_id IS NULL) "
+            "FROM read_parquet($files, union_by_name = true)",
+            {"files": files},
+        ).fetchall()[0]
+    facts = int(str(warehouse.row(f"SELECT COUNT(*) FROM {CATALOG}.gold.fact_usage")[0]))
+    statement = f"SELECT COUNT(*) FROM {CATALOG}.silver.silver_usage__expectations"
+    quarantined = int(str(warehouse.row(statement)[0]))
+    assert without_id > 0
+    assert facts == records
+    assert quarantined == without_id
+
+
+def test_functions_and_metric_view_show_the_same_cost(warehouse: Warehouse) -> None:
+    days = "MAX(usage_date) - INTERVAL 6 DAYS AS first, MAX(usage_date) AS last"
+    first, last, total = warehouse.row(
+        f"SELECT MIN(usage_date), MAX(usage_date), SUM(effective_cost) FROM {CATALOG}.gold."
+        f"fact_usage JOIN (SELECT {days} FROM {CATALOG}.gold.fact_usage) "
+        "WHERE usage_date BETWEEN first AND last"
+    )
+    function = warehouse.row(
+        f"SELECT SUM(total_cost) FROM {CATALOG}.gold.get_daily_cost_summary("
+        f"DATE'{first}', DATE'{last}')"
+    )[0]
+    view = warehouse.row(
+        f"SELECT MEASURE(total_cost) FROM {CATALOG}.gold.cost_analytics "
+        f"WHERE usage_date BETWEEN DATE'{first}' AND DATE'{last}'"
+    )[0]
+    cents = Decimal("0.01")
+    assert Decimal(str(function)).quantize(cents) == Decimal(str(total)).quantize(cents)
+    assert Decimal(str(view)).quantize(cents) == Decimal(str(total)).quantize(cents)
+
+
+def test_long_answers_come_in_chunks(platform: Platform, warehouse: Warehouse) -> None:
+    statement = f"SELECT record_id, usage_quantity, sku_name FROM {CATALOG}.gold.fact_usage"
+    rows = warehouse.rows(statement)
+    count = int(str(warehouse.row(f"SELECT COUNT(*) FROM {CATALOG}.gold.fact_usage")[0]))
+    assert len(rows) == count > 10_000
+    assert len({row[0] for row in rows}) == count
+
+
+def test_strangers_get_nothing(platform: Platform) -> None:
+    host = platform.variables["DATABRICKS_HOST"]
+    answer = httpx.get(f"{host}/api/2.2/jobs/list")
+    assert answer.status_code == 401
+    foreign = httpx.get(f"{host}/api/2.2/jobs/list", headers={"Host": "evil.example"})
+    assert (foreign.status_code, foreign.content) == (403, b"")
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{host.replace('127.0.0.1', _own_address())}/", timeout=3)
+
+
+def _own_address() -> str:
+    """An address of this machine that is not loopback's 127.0.0.1."""
+    return "127.0.0.2" if sys.platform == "linux" else "[::1]"
+
+
+def plan(platform: Platform) -> subprocess.CompletedProcess[str]:
+    return platform.tools("infra", "plan", "--env", "local", check=False)
+
+
+def test_nothing_is_to_do_after_a_deploy_and_drift_is_seen(platform: Platform) -> None:
+    first = plan(platform)
+    assert first.returncode == 0, first.stdout
+    client = platform.client
+    job = next(iter(client.jobs.list(name="health_monitor_local_refresh_orchestrator")), None)
+    job = job or next(j for j in client.jobs.list() if "refresh_orchestrator" in str(j.settings))
+    assert job.job_id is not None and job.settings is not None
+    before = job.settings.timeout_seconds
+    client.jobs.update(job_id=job.job_id, new_settings=JobSettings(timeout_seconds=77))
+    drifted = plan(platform)
+    assert drifted.returncode == 2, drifted.stdout
+    assert "refresh_orchestrator" in drifted.stdout
+    client.jobs.update(job_id=job.job_id, new_settings=JobSettings(timeout_seconds=before))
+    assert plan(platform).returncode == 0
+
+
+def versions(warehouse: Warehouse) -> dict[str, str]:
+    found = {}
+    for schema in ("bronze", "silver", "gold"):
+        for table in warehouse.client.tables.list(CATALOG, schema):
+            if table.table_type is not None and "VIEW" in table.table_type.value:
+                continue
+            history = warehouse.rows(f"DESCRIBE HISTORY {CATALOG}.{schema}.`{table.name}` LIMIT 1")
+            found[str(table.full_name)] = str(history[0][0])
+    return found
+
+
+def refresh(platform: Platform) -> None:
+    client = platform.client
+    job = next(
+        j for j in client.jobs.list() if "data_refresh" in str(j.settings and j.settings.name)
+    )
+    run = client.jobs.run_now(job_id=int(str(job.job_id))).result()
+    assert run.state is not None and str(run.state.result_state).endswith("SUCCESS")
+
+
+def import_folder(platform: Platform, folder: Path) -> None:
+    from tools.services import Workspace
+    from tools.source import import_tables
+
+    found = platform.variables
+    workspace = Workspace(found["DATABRICKS_HOST"], found["DATABRICKS_TOKEN"])
+    import_tables(workspace, folder, lambda _: None)
+
+
+def test_a_refresh_with_nothing_new_changes_nothing(
+    platform: Platform, warehouse: Warehouse
+) -> None:
+    before = versions(warehouse)
+    assert len(before) > 20
+    import_folder(platform, platform.tables)
+    refresh(platform)
+    after = versions(warehouse)
+    assert {name for name in after if before.get(name) != after[name]} == set()
+
+
+def test_a_correction_that_comes_days_later_changes_its_day(
+    platform: Platform, warehouse: Warehouse
+) -> None:
+    folder = platform.tables / "billing.usage"
+    files = str(folder / "*.parquet")
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(
+            "CREATE TABLE late AS SELECT * REPLACE ('late-' || record_id AS record_id, "
+            "'RESTATEMENT' AS record_type, usage_quantity + 3 AS usage_quantity, "
+            "(SELECT MAX(ingestion_date) FROM read_parquet($files, union_by_name = true)) "
+            "AS ingestion_date) FROM read_parquet($files, union_by_name = true) "
+            "WHERE record_type = 'ORIGINAL' AND usage_unit = 'DBU' AND workspace_id IS NOT NULL "
+            "AND billing_origin_product = 'JOBS' AND record_id IS NOT NULL "
+            "ORDER BY usage_end_time LIMIT 1",
+            {"files": files},
+        )
+        (day,) = connection.execute("SELECT usage_date FROM late").fetchall()[0]
+        connection.execute(f"COPY late TO '{folder / 'late.parquet'}'")
+    statement = f"SELECT SUM(total_cost) FROM {CATALOG}.gold.get_daily_cost_summary("
+    before = Decimal(str(warehouse.row(f"{statement}DATE'{day}', DATE'{day}')")[0]))
+    import_folder(platform, platform.tables)
+    refresh(platform)
+    expected = daily_cost(platform.tables)
+    for table in ("gold.fact_usage", "gold.summary_cost"):
+        cost = COST.format(column="effective_cost", table=f"{CATALOG}.{table}")
+        assert_same_money(by_group(warehouse.rows(cost)), expected)
+    of_day = sum((c for (d, _, _), c in expected.items() if d == day and c), Decimal(0))
+    assert of_day > before
+    after = Decimal(str(warehouse.row(f"{statement}DATE'{day}', DATE'{day}')")[0]))
+    assert abs(after - of_day) < Decimal("0.01")
+    view = warehouse.row(
+        f"SELECT MEASURE(total_cost) FROM {CATALOG}.gold.cost_analytics "
+        f"WHERE usage_date = DATE'{day}'"
+    )[0]
+    assert abs(Decimal(str(view)) - of_day) < Decimal("0.01")
+
+
+def test_a_second_run_brings_in_the_next_day_only(platform: Platform, warehouse: Warehouse) -> None:
+    before = warehouse.row(f"SELECT MAX(usage_date) FROM {CATALOG}.gold.fact_usage")[0]
+    report = platform.tools("local").stdout
+    assert "reconciles with the source files" in report
+    again = Warehouse.deployed(platform.client)
+    after = again.row(f"SELECT MAX(usage_date) FROM {CATALOG}.gold.fact_usage")[0]
+    assert date.fromisoformat(str(after)) == date.fromisoformat(str(before)) + timedelta(days=1)
+
+
+def test_other_sources_are_not_mixed_in(platform: Platform, tmp_path: Path) -> None:
+    result = platform.tools("local", "--system-tables", str(tmp_path), check=False)
+    assert result.returncode == 1
+    assert "holds simulated system tables" in result.stdout
