@@ -1,0 +1,1 @@
+"""The Databricks dialect on open-source Spark, and the emulated Unity Catalog behind it."""

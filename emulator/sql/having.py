@@ -1,0 +1,88 @@
+"""HAVING MEASURE(m) and SELECT DISTINCT over a metric view, in words that Spark understands.
+
+Spark has MEASURE in a select list only. The measure becomes a hidden column there, HAVING
+names that column, and an outer SELECT leaves it out.
+"""
+
+from __future__ import annotations
+
+from emulator.sql.plan import Context, Plan
+from emulator.sql.tokens import Edits, Statement
+
+_SET_OPERATORS = {"UNION", "EXCEPT", "INTERSECT", "MINUS"}
+_AFTER_HAVING = {"ORDER", "LIMIT", "OFFSET", "WINDOW", "QUALIFY", "SORT", "CLUSTER", "DISTRIBUTE"}
+
+
+def rewrite_having(sql: str, context: Context, plan: Plan) -> str:
+    upper = sql.upper()
+    if "HAVING" not in upper or "MEASURE" not in upper:
+        return sql
+    start = 0
+    while True:
+        statement = Statement(sql)
+        having = _next_having(statement, start)
+        if having is None:
+            return sql
+        sql = _rewrite_block(statement, having)
+        start = having + 1
+
+
+def _next_having(statement: Statement, start: int) -> int | None:
+    for index in range(start, len(statement)):
+        if statement.word(index) == "HAVING":
+            end = _end(statement, index, _SET_OPERATORS | _AFTER_HAVING)
+            if _measures(statement, index, end):
+                return index
+    return None
+
+
+def _end(statement: Statement, index: int, words: set[str]) -> int:
+    """The index where the query block of index ends, or one of the words at its depth."""
+    depth = 0
+    for place in range(index, len(statement)):
+        word = statement.word(place)
+        if word == ")" and depth == 0:
+            return place
+        if depth == 0 and word in words:
+            return place
+        depth += (word == "(") - (word == ")")
+    return len(statement)
+
+
+def _measures(statement: Statement, start: int, end: int) -> list[tuple[int, int]]:
+    """The MEASURE(...) calls between two indexes."""
+    found: list[tuple[int, int]] = []
+    for index in range(start, end):
+        if statement.word(index) == "MEASURE" and statement.word(index + 1) == "(":
+            found.append((index, statement.closing(index + 1) + 1))
+    return found
+
+
+def _select_of(statement: Statement, index: int) -> tuple[int, int]:
+    """SELECT and FROM of the block in which index stands."""
+    depth, from_ = 0, -1
+    for place in range(index, -1, -1):
+        word = statement.word(place)
+        depth += (word == ")") - (word == "(")
+        if depth == 0 and word == "FROM":
+            from_ = place
+        if depth == 0 and word == "SELECT":
+            return place, from_
+    return -1, from_
+
+
+def _rewrite_block(statement: Statement, having: int) -> str:
+    select, from_ = _select_of(statement, having)
+    if select < 0 or from_ < 0:
+        return statement.text
+    edits = Edits(statement)
+    hidden: dict[str, str] = {}
+    for start, end in _measures(statement, having, _end(statement, having, _AFTER_HAVING)):
+        call = statement.source(start, end)
+        name = hidden.setdefault(call, f"__having_{having}_{len(hidden)}")
+        edits.replace(start, end, name)
+    columns = "".join(f", {call} AS {name}" for call, name in hidden.items())
+    edits.insert_after(from_ - 1, columns)
+    edits.insert_before(select, f"SELECT * EXCEPT ({', '.join(hidden.values())}) FROM (")
+    edits.insert_after(_end(statement, having, _SET_OPERATORS) - 1, ")")
+    return edits.apply()

@@ -1,0 +1,135 @@
+"""Runs Databricks SQL on a Spark Connect session, with the emulated Unity Catalog beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from emulator.settings import CATALOG, USER_NAME
+from emulator.sql.catalog_store import CatalogStore
+from emulator.sql.dialect import plan as plan_statement
+from emulator.sql.information_schema import VIEWS, temp_view
+from emulator.sql.metadata import SparkMetadata, is_fresh
+from emulator.sql.names import Namespace, ObjectName, check_catalog, quote
+from emulator.sql.plan import Context, Plan
+from emulator.sql.tokens import split_statements
+
+__all__ = ["Namespace", "execute", "install", "split_statements", "sync"]
+
+_ORIGINAL = "_emulator_original_sql"
+Args = Mapping[str, Any] | Sequence[Any] | None
+
+
+def execute(
+    spark: Any,
+    statement: str,
+    *,
+    catalog: CatalogStore,
+    args: Args = None,
+    current: Namespace | None = None,
+) -> Any:
+    """Run one statement of Databricks SQL; gives a DataFrame, empty if there is no result.
+
+    ``current`` becomes the session's schema, as USE would make it.
+    """
+    sql = _original_sql(spark)
+    if current is not None:
+        sql(f"USE {quote(check_catalog(current.catalog))}.{quote(current.schema)}")
+    metadata = SparkMetadata(spark, sql, catalog)
+    context = Context(catalog, metadata, lambda: _namespace(sql), USER_NAME)
+    planned = plan_statement(statement, context)
+    return _run(spark, sql, statement, planned, metadata, catalog, args)
+
+
+def _run(
+    spark: Any,
+    sql: Any,
+    statement: str,
+    planned: Plan,
+    metadata: SparkMetadata,
+    catalog: CatalogStore,
+    args: Args,
+) -> Any:
+    if planned.views:
+        sync(spark, catalog)
+        for view in planned.views:
+            _create_view(spark, catalog, view)
+    result = None
+    for text in planned.sql:
+        result = sql(text, args=_spark_args(args)) if args else sql(text)
+    for kind, name in planned.touched:
+        _refresh(metadata, kind, name)
+    for record in planned.records:
+        record(catalog)
+    if planned.removed:
+        catalog.log.add(statement, planned.removed)
+    if planned.rows is not None:
+        schema = ", ".join(f"{quote(column)} string" for column in planned.rows.columns)
+        return spark.createDataFrame(planned.rows.rows, schema)
+    return empty(spark) if result is None else result
+
+
+def empty(spark: Any) -> Any:
+    """The result of a statement that has none."""
+    from pyspark.sql.types import StructType
+
+    return spark.createDataFrame([], StructType([]))
+
+
+def _spark_args(args: Args) -> Any:
+    return dict(args) if isinstance(args, Mapping) else list(args or ())
+
+
+def _original_sql(spark: Any) -> Any:
+    return getattr(spark, _ORIGINAL, None) or spark.sql
+
+
+def _namespace(sql: Any) -> Namespace:
+    row = sql("SELECT current_catalog(), current_schema()").collect()[0]
+    return Namespace(row[0], row[1])
+
+
+def _refresh(metadata: SparkMetadata, kind: str, name: str) -> None:
+    if kind == "table":
+        metadata.refresh_table(ObjectName.parse(name))
+    elif kind == "function":
+        metadata.refresh_function(ObjectName.parse(name))
+    else:
+        metadata.refresh_schema(name)
+
+
+def _create_view(spark: Any, catalog: CatalogStore, view: str) -> None:
+    schema, rows = VIEWS[view]
+    spark.createDataFrame(list(rows(catalog)), schema).createOrReplaceTempView(temp_view(view))
+
+
+def install(spark: Any, catalog: CatalogStore) -> None:
+    """From now on spark.sql of this session takes Databricks SQL."""
+    original = _original_sql(spark)
+    setattr(spark, _ORIGINAL, original)
+
+    def sql(sqlQuery: str, args: Args = None, **kwargs: Any) -> Any:
+        if kwargs:
+            return original(sqlQuery, args=args, **kwargs)
+        return execute(spark, sqlQuery, catalog=catalog, args=args)
+
+    spark.sql = sql
+
+
+def sync(spark: Any, catalog: CatalogStore, schemas: Iterable[str] | None = None) -> None:
+    """Renew the entries of tables that DataFrames wrote: new, changed and dropped ones."""
+    sql = _original_sql(spark)
+    metadata = SparkMetadata(spark, sql, catalog)
+    if schemas is None:
+        schemas = [row[0] for row in sql(f"SHOW SCHEMAS IN {CATALOG}").collect()]
+    for schema in schemas:
+        full_name = f"{CATALOG}.{schema.lower()}"
+        metadata.refresh_schema_if_new(full_name)
+        rows = sql(f"SHOW TABLES IN {CATALOG}.{quote(schema)}").collect()
+        present = {row.tableName.lower() for row in rows if not row.isTemporary}
+        known = {table.name: table for table in catalog.tables(full_name)}
+        for name in sorted(set(known) - present):
+            catalog.drop_table(known[name].full_name)
+        for name in sorted(present):
+            if name not in known or not is_fresh(known[name]):
+                metadata.refresh_table(ObjectName(CATALOG, schema.lower(), name))
