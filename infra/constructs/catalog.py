@@ -1,0 +1,35 @@
+"""A Unity Catalog catalog."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cdktf_cdktf_provider_databricks.catalog import Catalog as DatabricksCatalog
+
+from infra.constructs.base import keep, pin
+
+
+class Catalog:
+    """The catalog of one environment."""
+
+    def __init__(
+        self,
+        scope: Any,
+        *,
+        name: str,
+        comment: str,
+        properties: dict[str, str],
+        prevent_destroy: bool,
+        force_destroy: bool,
+    ) -> None:
+        self._resource = DatabricksCatalog(
+            scope,
+            "catalog",
+            name=name,
+            comment=comment,
+            properties=properties,
+            force_destroy=force_destroy,
+            lifecycle=keep(prevent_destroy),
+        )
+        pin(self._resource, "catalog", "health_monitor")
+        self.name: Any = self._resource.name

@@ -1,0 +1,21 @@
+"""An MLflow experiment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cdktf_cdktf_provider_databricks.mlflow_experiment import MlflowExperiment
+
+from infra.constructs.base import pin
+from infra.constructs.workspace_file import WorkspaceFile
+
+
+class Experiment:
+    """The training runs of one model."""
+
+    def __init__(self, scope: Any, *, name: str, path: str, beside: WorkspaceFile) -> None:
+        # The API makes no folders; the file's upload makes the one that the experiment is in.
+        resource = MlflowExperiment(
+            scope, f"experiment_{name}", name=path, depends_on=[beside.resource]
+        )
+        pin(resource, "experiment", name)

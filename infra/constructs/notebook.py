@@ -1,0 +1,27 @@
+"""A notebook."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from cdktf_cdktf_provider_databricks.notebook import Notebook as DatabricksNotebook
+
+from infra.constructs.base import pin
+
+
+class Notebook:
+    """A Python notebook in source format."""
+
+    def __init__(self, scope: Any, *, name: str, source: Path, path: str) -> None:
+        resource = DatabricksNotebook(
+            scope,
+            f"notebook_{name}",
+            path=path,
+            language="PYTHON",
+            content_base64=base64.b64encode(source.read_bytes()).decode(),
+        )
+        pin(resource, "notebook", name)
+        # By reference, so that what runs the notebook is deployed after it.
+        self.path: Any = resource.path

@@ -1,0 +1,62 @@
+"""A serverless declarative pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cdktf_cdktf_provider_databricks.pipeline import (
+    Pipeline as DatabricksPipeline,
+)
+from cdktf_cdktf_provider_databricks.pipeline import (
+    PipelineEnvironment,
+    PipelineLibrary,
+    PipelineLibraryNotebook,
+    PipelineNotification,
+)
+
+from infra.constructs.base import Reference, pin
+from infra.constructs.job import Operations
+
+
+class Pipeline:
+    """One notebook's streaming tables in one schema."""
+
+    def __init__(
+        self,
+        scope: Any,
+        *,
+        name: str,
+        operations: Operations,
+        catalog: str,
+        schema: str,
+        notebook: Any,
+        configuration: Mapping[str, str],
+        continuous: bool,
+    ) -> None:
+        resource = DatabricksPipeline(
+            scope,
+            f"pipeline_{name}",
+            name=operations.naming.pipeline(name),
+            catalog=catalog,
+            schema=schema,
+            serverless=True,
+            continuous=continuous,
+            development=False,
+            channel="CURRENT",
+            configuration=dict(configuration),
+            library=[PipelineLibrary(notebook=PipelineLibraryNotebook(path=notebook))],
+            environment=PipelineEnvironment(dependencies=[operations.wheel]),
+            notification=_failures(operations),
+            tags=dict(operations.tags),
+            # The run-as of a pipeline is who owns it; a job's pipeline task runs it as the job.
+        )
+        pin(resource, "pipeline", name)
+        self.id = Reference(resource.id)
+
+
+def _failures(operations: Operations) -> Any:
+    if operations.failure_emails is None:
+        return None
+    alerts = ["on-update-failure", "on-update-fatal-failure", "on-flow-failure"]
+    return [PipelineNotification(email_recipients=operations.failure_emails, alerts=alerts)]

@@ -1,0 +1,38 @@
+"""A schema of the catalog."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cdktf_cdktf_provider_databricks.schema import Schema as DatabricksSchema
+
+from infra.constructs.base import keep, pin
+
+
+class Schema:
+    """One layer's tables."""
+
+    def __init__(
+        self,
+        scope: Any,
+        *,
+        catalog: Any,
+        name: str,
+        comment: str,
+        properties: dict[str, str],
+        prevent_destroy: bool,
+        force_destroy: bool,
+    ) -> None:
+        self._resource = DatabricksSchema(
+            scope,
+            f"schema_{name}",
+            catalog_name=catalog,
+            name=name,
+            comment=comment,
+            properties=properties,
+            force_destroy=force_destroy,
+            lifecycle=keep(prevent_destroy),
+        )
+        pin(self._resource, "schema", name)
+        self.name: Any = self._resource.name
+        self.full_name: Any = self._resource.id

@@ -1,0 +1,39 @@
+"""A managed volume."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cdktf_cdktf_provider_databricks.volume import Volume as DatabricksVolume
+
+from infra.constructs.base import keep, pin
+
+
+class Volume:
+    """Files beside the tables of a schema."""
+
+    def __init__(
+        self,
+        scope: Any,
+        *,
+        catalog: Any,
+        schema: Any,
+        name: str,
+        comment: str,
+        prevent_destroy: bool,
+    ) -> None:
+        self._resource = DatabricksVolume(
+            scope,
+            f"volume_{name}",
+            catalog_name=catalog,
+            schema_name=schema,
+            name=name,
+            volume_type="MANAGED",
+            comment=comment,
+            lifecycle=keep(prevent_destroy),
+        )
+        pin(self._resource, "volume", name)
+
+    @property
+    def resource(self) -> Any:
+        return self._resource

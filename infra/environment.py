@@ -1,0 +1,272 @@
+"""The typed model of environments/*.yml: one complete file an environment, no inheritance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from health_monitor.spec.documents import Document, read_document
+from health_monitor.spec.problems import Problem
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from infra.environment_messages import explain
+from infra.paths import ENVIRONMENTS, ROOT
+from infra.stack_order import ALL_STACKS, DEPENDS_ON, StackName
+
+Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+# Terraform takes a value from the environment only under this prefix, and a value that it takes
+# so never stands in the synthesized configuration.
+TerraformVariable = Annotated[str, Field(pattern=r"^TF_VAR_[a-z][a-z0-9_]*$")]
+RESERVED_DOMAINS = ("invalid", "localhost", "test")
+
+
+class EnvironmentErrors(Exception):
+    """All that is wrong with one environment file."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def _reaches_nobody(text: str) -> str:
+    """Refuse a real address or key in the file; those come from a variable."""
+    host = (urlsplit(text).hostname or text).rpartition("@")[2]
+    if host.rpartition(".")[2] not in RESERVED_DOMAINS:
+        raise ValueError(
+            "a real address or key comes from a variable (the *_variable key); a literal must end "
+            "in .invalid, .localhost or .test"
+        )
+    return text
+
+
+Placeholder = Annotated[str, AfterValidator(_reaches_nobody)]
+
+
+class Part(BaseModel):
+    """A part of the file: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Workspace(Part):
+    """Where to deploy: the names of the variables that hold host and credentials, no values."""
+
+    host_variable: Literal["DATABRICKS_HOST"]
+    loopback_only: bool
+    auth_variables: list[Variable]
+
+
+class Warehouse(Part):
+    """The SQL warehouse of alerts, dashboards and monitors."""
+
+    size: Literal[
+        "2X-Small", "X-Small", "Small", "Medium", "Large", "X-Large", "2X-Large", "3X-Large"
+    ]
+    auto_stop_minutes: Annotated[int, Field(ge=1, le=120)]
+    max_clusters: Annotated[int, Field(ge=1, le=40)]
+
+
+class SilverPipeline(Part):
+    """How the silver pipeline runs: all the time, or when a job asks it to."""
+
+    continuous: bool
+
+
+class Schedules(Part):
+    """Whether jobs and alerts run on their own, and when the master refresh does."""
+
+    pause_status: Literal["UNPAUSED", "PAUSED"]
+    refresh_cron: Annotated[str, Field(pattern=r"^\S+( \S+){5,6}$")]
+
+
+class EmailDestination(Part):
+    """Addresses, comma separated in the variable."""
+
+    kind: Literal["email"]
+    name: Name
+    addresses_variable: TerraformVariable | None = None
+    addresses: list[Placeholder] = []
+    job_failures: bool
+
+    @model_validator(mode="after")
+    def _one_source(self) -> EmailDestination:
+        if (self.addresses_variable is None) == (not self.addresses):
+            raise ValueError("give exactly one of 'addresses_variable' and 'addresses'")
+        return self
+
+
+class SlackDestination(Part):
+    """An incoming webhook; its address is a secret."""
+
+    kind: Literal["slack"]
+    name: Name
+    url_variable: TerraformVariable | None = None
+    url: Placeholder | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> SlackDestination:
+        if (self.url_variable is None) == (self.url is None):
+            raise ValueError("give exactly one of 'url_variable' and 'url'")
+        return self
+
+
+class PagerDutyDestination(Part):
+    """An events integration; its key is a secret."""
+
+    kind: Literal["pagerduty"]
+    name: Name
+    integration_key_variable: TerraformVariable | None = None
+    integration_key: Placeholder | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> PagerDutyDestination:
+        if (self.integration_key_variable is None) == (self.integration_key is None):
+            raise ValueError("give exactly one of 'integration_key_variable' and 'integration_key'")
+        return self
+
+
+Destination = Annotated[
+    EmailDestination | SlackDestination | PagerDutyDestination, Field(discriminator="kind")
+]
+
+
+class RunAs(Part):
+    """The service principal (its application id) that owns what runs."""
+
+    service_principal_variable: TerraformVariable
+
+
+class Groups(Part):
+    """Account groups by role."""
+
+    workspace_admins: Text
+    data_engineers: Text
+    analysts: Text
+
+
+class Backend(Part):
+    """Where state lies: S3, or what speaks its protocol at AWS_ENDPOINT_URL_S3."""
+
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{2,62}$")]
+    key_prefix: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9/_-]*$")]
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    use_lockfile: Literal[True]
+    endpoint_variable: Literal["AWS_ENDPOINT_URL_S3"] | None
+    credential_variables: list[Variable]
+
+
+class Environment(Part):
+    """One environment, whole."""
+
+    name: Name
+    workspace: Workspace
+    catalog: Name
+    system_catalog: Name
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    warehouse: Warehouse
+    silver_pipeline: SilverPipeline
+    schedules: Schedules
+    destinations: list[Destination]
+    run_as: RunAs | None
+    groups: Groups
+    backend: Backend
+    tags: Annotated[dict[Name, Text], Field(min_length=1)]
+    prevent_destroy: bool
+    force_destroy: bool
+    stacks: Annotated[list[StackName], Field(min_length=1)]
+
+    @property
+    def required_variables(self) -> list[str]:
+        """What must be set before Terraform can plan; a synth needs none of it."""
+        return [
+            self.workspace.host_variable,
+            *self.workspace.auth_variables,
+            *([self.backend.endpoint_variable] if self.backend.endpoint_variable else []),
+            *self.backend.credential_variables,
+            *self.terraform_variables,
+        ]
+
+    @property
+    def terraform_variables(self) -> list[str]:
+        """The TF_VAR_ variables that the file names."""
+        parts = [*self.destinations, *([self.run_as] if self.run_as else [])]
+        values = [value for part in parts for value in part.model_dump().values()]
+        return [text for text in values if isinstance(text, str) and text.startswith("TF_VAR_")]
+
+    def missing_variables(self, variables: Mapping[str, str]) -> list[str]:
+        """The required variables that are unset or empty."""
+        return [name for name in self.required_variables if not variables.get(name)]
+
+
+def available(folder: Path = ENVIRONMENTS) -> list[str]:
+    """The names of the environments that have a file."""
+    return sorted(path.stem for path in folder.glob("*.yml"))
+
+
+def load_environment(name: str, folder: Path = ENVIRONMENTS) -> Environment:
+    """The environment of this name; EnvironmentErrors with every problem of its file."""
+    path = folder / f"{name}.yml"
+    shown = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    if not path.is_file():
+        known = ", ".join(available(folder)) or "none"
+        raise EnvironmentErrors([Problem(shown, 1, f"no such environment; there are: {known}")])
+    document = read_document(shown, path.read_text(encoding="utf-8"))
+    if document.problems and not document.data:
+        raise EnvironmentErrors(document.problems)
+    problems = [*document.problems, *_cross_checks(document, name)]
+    try:
+        environment = Environment.model_validate(document.data)
+    except ValidationError as error:
+        problems += [explain(document, Environment, item) for item in error.errors()]
+    if problems:
+        raise EnvironmentErrors(problems)
+    return environment
+
+
+def _cross_checks(document: Document, name: str) -> list[Problem]:
+    """What one key says about another; runs on whatever could be read."""
+    problems = []
+    data = document.data
+    if isinstance(data.get("name"), str) and data["name"] != name:
+        problems.append(
+            document.problem(("name",), f"name '{data['name']}' must be the file's: '{name}'")
+        )
+    if data.get("prevent_destroy") is True and data.get("force_destroy") is True:
+        message = "force_destroy and prevent_destroy contradict each other; only one may be true"
+        problems.append(document.problem(("force_destroy",), message))
+    problems += _stack_problems(document, data.get("stacks"))
+    problems += _repeated_destinations(document, data.get("destinations"))
+    return problems
+
+
+def _stack_problems(document: Document, stacks: Any) -> list[Problem]:
+    if not isinstance(stacks, list):
+        return []
+    problems = []
+    for index, stack in enumerate(stacks):
+        if stack in stacks[:index]:
+            problems.append(document.problem(("stacks", index), f"stack '{stack}' stands twice"))
+        needed = [n for n in DEPENDS_ON.get(stack, ()) if n not in stacks]
+        if stack in ALL_STACKS and needed:
+            message = f"stack '{stack}' needs {', '.join(needed)}: add what is missing"
+            problems.append(document.problem(("stacks", index), message))
+    return problems
+
+
+def _repeated_destinations(document: Document, destinations: Any) -> list[Problem]:
+    if not isinstance(destinations, list):
+        return []
+    seen: set[str] = set()
+    problems = []
+    for index, item in enumerate(destinations):
+        name = item.get("name") if isinstance(item, dict) else None
+        if isinstance(name, str) and name in seen:
+            place = ("destinations", index, "name")
+            problems.append(document.problem(place, f"destination '{name}' stands twice"))
+        elif isinstance(name, str):
+            seen.add(name)
+    return problems

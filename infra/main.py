@@ -1,0 +1,68 @@
+"""The CDKTF app: environment, then definitions, then stacks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from cdktf import App
+from health_monitor.spec import DefinitionErrors, load_definitions
+
+from infra.environment import Environment, EnvironmentErrors, load_environment
+from infra.paths import DEFINITIONS
+from infra.stack_order import ALL_STACKS, DEPENDS_ON
+from infra.stacks.base import Platform
+from infra.stacks.governance import GovernanceStack
+from infra.stacks.ml import MlStack
+from infra.stacks.observability import ObservabilityStack
+from infra.stacks.pipelines import PipelinesStack
+from infra.stacks.semantic import SemanticStack
+from infra.wheel import WheelError, build_wheel
+
+ENVIRONMENT_VARIABLE = "HEALTH_MONITOR_ENV"
+# The one that cannot reach a real workspace: it takes loopback hosts only.
+DEFAULT_ENVIRONMENT = "local"
+STACKS: dict[str, Any] = {
+    "governance": GovernanceStack,
+    "ml": MlStack,
+    "pipelines": PipelinesStack,
+    "semantic": SemanticStack,
+    "observability": ObservabilityStack,
+}
+
+
+def build(app: Any, platform: Platform) -> None:
+    """Declare the stacks of an environment."""
+    environment = platform.environment
+    stacks: dict[str, Any] = {}
+    for name in ALL_STACKS:
+        if name in environment.stacks:
+            stacks[name] = STACKS[name](app, platform)
+            for needed in DEPENDS_ON[name]:
+                stacks[name].stack.add_dependency(stacks[needed].stack)
+
+
+def synth(name: str, outdir: str | None = None) -> Environment:
+    """Write the Terraform configuration of an environment."""
+    environment = load_environment(name)
+    # Relative, so that messages name files as they stand in the repository.
+    definitions = load_definitions(os.path.relpath(DEFINITIONS))
+    app = App(outdir=outdir)
+    build(app, Platform(environment, definitions, build_wheel()))
+    app.synth()
+    return environment
+
+
+def main() -> int:
+    """What `cdktf` runs; the environment comes from HEALTH_MONITOR_ENV."""
+    try:
+        synth(os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_ENVIRONMENT)
+    except (EnvironmentErrors, DefinitionErrors, WheelError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

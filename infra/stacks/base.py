@@ -1,0 +1,133 @@
+"""What every stack starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cdktf import TerraformStack
+from health_monitor.spec import Definitions
+
+from infra.constructs.exchange import Imports
+from infra.constructs.input_variable import input_variable, split_list
+from infra.constructs.job import Operations
+from infra.constructs.provider import databricks_provider
+from infra.constructs.state_backend import s3_state, state_settings
+from infra.constructs.workspace_file import WorkspaceFile
+from infra.environment import EmailDestination, Environment
+from infra.naming import Naming
+from infra.paths import NOTEBOOKS
+from infra.stack_order import StackName
+from infra.wheel import Wheel
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One environment and all that is deployed into it."""
+
+    environment: Environment
+    definitions: Definitions
+    wheel: Wheel
+    notebooks: Path = NOTEBOOKS
+
+    @property
+    def naming(self) -> Naming:
+        return Naming(self.environment)
+
+    def job_parameters(self, *more: str) -> dict[str, str]:
+        """What every entry point takes, and which of the others."""
+        values = {
+            "system-catalog": self.environment.system_catalog,
+            "currency": self.environment.currency,
+        }
+        return {
+            "catalog": self.environment.catalog,
+            "definitions": self.naming.definitions,
+            **{name: values[name] for name in more},
+        }
+
+
+def new_stack(app: Any, platform: Platform, name: StackName) -> Any:
+    """An empty stack with its provider and its state."""
+    stack = TerraformStack(app, platform.naming.stack(name))
+    databricks_provider(stack)
+    use_lockfile = platform.environment.backend.use_lockfile
+    s3_state(stack, _state_of(platform, name), use_lockfile=use_lockfile)
+    return stack
+
+
+def imports(stack: Any, platform: Platform, name: StackName) -> Imports:
+    """What an earlier stack exports."""
+    return Imports(stack, name, _state_of(platform, name))
+
+
+def _state_of(platform: Platform, name: StackName) -> dict[str, Any]:
+    backend = platform.environment.backend
+    return state_settings(
+        bucket=backend.bucket,
+        key=f"{backend.key_prefix}/{name}.tfstate",
+        region=backend.region,
+        is_aws=backend.endpoint_variable is None,
+    )
+
+
+def operations(stack: Any, platform: Platform) -> Operations:
+    """What the environment says about all that runs in this stack."""
+    environment = platform.environment
+    naming = platform.naming
+    return Operations(
+        naming=naming,
+        wheel=naming.volume_path(platform.wheel.path.name),
+        tags=environment.tags,
+        run_as=run_as(stack, environment),
+        failure_emails=_failure_emails(stack, environment),
+        pause_status=environment.schedules.pause_status,
+    )
+
+
+def run_as(stack: Any, environment: Environment) -> Any | None:
+    """The service principal that owns what runs; None where the deployer is that."""
+    if environment.run_as is None:
+        return None
+    return input_variable(
+        stack,
+        environment.run_as.service_principal_variable,
+        sensitive=False,
+        description="Application id of the service principal that runs jobs",
+    )
+
+
+def addresses(stack: Any, destination: EmailDestination) -> Any:
+    """The addresses of an e-mail destination."""
+    if destination.addresses_variable is None:
+        return destination.addresses
+    text = input_variable(
+        stack,
+        destination.addresses_variable,
+        sensitive=False,
+        description=f"Addresses of {destination.name}, comma separated",
+    )
+    return split_list(text)
+
+
+def _failure_emails(stack: Any, environment: Environment) -> Any | None:
+    for destination in environment.destinations:
+        if isinstance(destination, EmailDestination) and destination.job_failures:
+            return addresses(stack, destination)
+    return None
+
+
+def upload_definitions(stack: Any, platform: Platform, kind: str) -> dict[str, WorkspaceFile]:
+    """One workspace file for each file of a kind; the files by the definition's name."""
+    uploaded: dict[str, WorkspaceFile] = {}
+    for definition in platform.definitions.of(kind).values():
+        for path in filter(None, (definition.path, getattr(definition, "sql_path", ""))):
+            name = path.replace("/", "_").replace(".", "_")
+            uploaded[definition.name] = WorkspaceFile(
+                stack,
+                name=name,
+                source=platform.definitions.root / path,
+                path=platform.naming.definition_file(path),
+            )
+    return uploaded

@@ -1,0 +1,148 @@
+"""Who watches the platform: monitors, alerts, and where notifications go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from health_monitor.spec import Alert as AlertDefinition
+from health_monitor.spec import DefinitionErrors, Monitor, Problem, qualify
+
+from infra.constructs.alert import Alert, ColumnOperand, Condition, Notice
+from infra.constructs.base import Reference
+from infra.constructs.input_variable import input_variable
+from infra.constructs.notification_destination import NotificationDestination
+from infra.constructs.quality_monitor import CustomMetric, QualityMonitor
+from infra.environment import Destination, EmailDestination, SlackDestination
+from infra.stacks.base import Platform, addresses, imports, new_stack, run_as
+from infra.stacks.pipelines import WAREHOUSE_ID
+
+
+class ObservabilityStack:
+    """What a bad change costs: silence."""
+
+    def __init__(self, app: Any, platform: Platform) -> None:
+        self.stack = new_stack(app, platform, "observability")
+        self._platform = platform
+        self._warehouse = imports(self.stack, platform, "pipelines").reference(WAREHOUSE_ID)
+        self._destinations = {
+            destination.name: self._destination(destination)
+            for destination in platform.environment.destinations
+        }
+        for monitor in platform.definitions.monitors.values():
+            self._monitor(monitor)
+        for alert in platform.definitions.alerts.values():
+            self._alert(alert)
+
+    def _destination(self, destination: Destination) -> Reference:
+        values: dict[str, Any]
+        if isinstance(destination, EmailDestination):
+            values = {"addresses": addresses(self.stack, destination)}
+        elif isinstance(destination, SlackDestination):
+            values = {"slack_url": self._secret(destination.url_variable, destination.url)}
+        else:
+            key = self._secret(destination.integration_key_variable, destination.integration_key)
+            values = {"pagerduty_key": key}
+        made = NotificationDestination(
+            self.stack,
+            name=destination.name,
+            display_name=self._platform.naming.title(destination.name.replace("_", " ")),
+            **values,
+        )
+        return made.id
+
+    def _secret(self, variable: str | None, placeholder: str | None) -> Any:
+        if variable is None:
+            return placeholder
+        return input_variable(
+            self.stack, variable, sensitive=True, description="Secret of a notification destination"
+        )
+
+    def _monitor(self, monitor: Monitor) -> None:
+        naming, environment = self._platform.naming, self._platform.environment
+        running = environment.schedules.pause_status == "UNPAUSED"
+        QualityMonitor(
+            self.stack,
+            name=monitor.name,
+            table=naming.table(monitor.table),
+            output_schema=naming.schema("gold_monitoring"),
+            assets=naming.monitor_assets(monitor.table),
+            timestamp=monitor.timestamp_col,
+            granularities=monitor.granularities,
+            slices=monitor.slices,
+            metrics=custom_metrics(monitor),
+            # The provider cannot pause a monitor's schedule, so a paused environment has none.
+            cron=monitor.schedule.cron if running else None,
+        )
+
+    def _alert(self, alert: AlertDefinition) -> None:
+        environment = self._platform.environment
+        Alert(
+            self.stack,
+            name=alert.name,
+            display_name=self._platform.naming.title(alert.display_name),
+            query=qualify(alert.sql, environment.catalog),
+            warehouse=self._warehouse,
+            condition=_condition(alert),
+            notice=Notice(
+                destinations=self._told(alert),
+                notify_on_ok=alert.notify_on_ok,
+                retrigger_seconds=alert.retrigger_seconds,
+                summary=alert.custom_summary,
+                description=alert.custom_description,
+            ),
+            cron=alert.schedule.cron,
+            timezone=alert.schedule.timezone,
+            pause_status=environment.schedules.pause_status,
+            run_as=run_as(self.stack, environment),
+        )
+
+    def _told(self, alert: AlertDefinition) -> list[Reference]:
+        """The destinations that the alert names and the environment has: at least one."""
+        found = [
+            self._destinations[name] for name in alert.destinations if name in self._destinations
+        ]
+        if not found:
+            document = self._platform.definitions.documents[alert.path]
+            message = (
+                f"none of its destinations is one of environment {self._platform.environment.name}"
+                f"; there are: {', '.join(self._destinations) or 'none'}"
+            )
+            problem = Problem(document.file, document.line(("destinations",)), message)
+            raise DefinitionErrors([problem])
+        return found
+
+
+def custom_metrics(monitor: Monitor) -> list[CustomMetric]:
+    """The monitor's own metrics; what a metric builds upon stands before it."""
+    metrics = monitor.metrics
+    return [
+        *(_metric("AGGREGATE", metric) for metric in metrics.aggregate.values()),
+        *(_metric("DERIVED", metric) for metric in metrics.derived.values()),
+        *(_metric("DRIFT", metric) for metric in metrics.drift.values()),
+    ]
+
+
+def _metric(kind: Any, metric: Any) -> CustomMetric:
+    return CustomMetric(
+        type=kind,
+        name=metric.name,
+        definition=metric.definition,
+        input_columns=metric.input_columns,
+        output_data_type=metric.output_data_type,
+    )
+
+
+def _condition(alert: AlertDefinition) -> Condition:
+    threshold: ColumnOperand | float | bool | str | None = None
+    if alert.threshold is not None:
+        threshold = (
+            alert.threshold.value
+            if alert.threshold.column is None
+            else ColumnOperand(alert.threshold.column, alert.threshold.aggregation)
+        )
+    return Condition(
+        source=ColumnOperand(alert.source.column, alert.source.aggregation),
+        operator=alert.operator,
+        threshold=threshold,
+        when_empty=alert.when_empty,
+    )

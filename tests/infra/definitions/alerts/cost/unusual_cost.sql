@@ -1,0 +1,1 @@
+SELECT effective_cost, score_threshold FROM gold.cost_anomaly_scores

@@ -1,0 +1,2 @@
+# Databricks notebook source
+print("operations/health_summary")
