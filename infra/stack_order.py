@@ -1,4 +1,4 @@
-"""The stacks and what each needs from another at deploy time (docs/decisions/0003)."""
+"""The stacks and what each needs from another at deploy time (docs/decisions/0005)."""
 
 from __future__ import annotations
 
