@@ -64,6 +64,12 @@ class Column(Part):
     nullable: bool = True
 
 
+class BronzeColumn(Column):
+    """A column of a source; an optional one may be absent from an account."""
+
+    optional: bool = False
+
+
 class SilverColumn(Column):
     """A column that silver adds to what bronze has."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from health_monitor.spec.base import (
+    BronzeColumn,
     Column,
     Comment,
     DataType,
@@ -38,7 +39,7 @@ class Bronze(TableDefinition):
     watermark: Watermark | None = None
     optional: bool = False
     retention_days: int | None = None
-    columns: Annotated[dict[str, Column], Field(min_length=1)]
+    columns: Annotated[dict[str, BronzeColumn], Field(min_length=1)]
 
     _named = field_validator("columns", mode="before")(named)
 

@@ -11,6 +11,7 @@ from health_monitor.spec.dashboards import check_dashboard
 from health_monitor.spec.documents import Place
 from health_monitor.spec.functions import parse_function
 from health_monitor.spec.loader import Definitions
+from health_monitor.spec.platform import PLATFORM_TABLES
 from health_monitor.spec.problems import Problem
 from health_monitor.spec.sql import Checker, SqlError, expression_columns, output_columns
 
@@ -18,28 +19,7 @@ BRONZE_ADDS = ("ingested_at", "row_key")
 SNAPSHOT_ADDS = ("snapshot_date",)
 QUARANTINE = frozenset({"record", "broken_rules", "quarantined_at", "batch"})
 HISTORY = ("__start_at", "__end_at")
-PLATFORM = {
-    "platform.source_status": frozenset(
-        {"source", "table_name", "status", "detail", "row_count", "checked_at"}
-    ),
-    "platform.gold_watermarks": frozenset(
-        {"target", "feed", "feed_id", "feed_version", "definition_hash", "updated_at"}
-    ),
-    "platform.reconciliation": frozenset(
-        {
-            "usage_date",
-            "source_records",
-            "gold_records",
-            "quarantined_records",
-            "source_quantity",
-            "gold_quantity",
-            "gold_cost",
-            "summary_cost",
-            "is_reconciled",
-            "checked_at",
-        }
-    ),
-}
+PLATFORM = {name: frozenset(table.columns) for name, table in PLATFORM_TABLES.items()}
 
 
 def bronze_columns(table: kinds.Bronze) -> list[str]:

@@ -179,3 +179,9 @@ def _table_name(table: exp.Table) -> str:
 def output_columns(sql: str) -> list[str]:
     """The names of a query's columns; with a star among them they cannot be known."""
     return [name.lower() for name in parse(sql).named_selects]
+
+
+def tables_of(sql: str) -> set[str]:
+    """The two-part names of the tables that a query reads."""
+    names = {_table_name(table) for table in parse(sql).find_all(exp.Table)}
+    return {name for name in names if "." in name}

@@ -1,9 +1,9 @@
 SELECT
   workspace_id,
   cluster_id,
-  change_time AS valid_from,
-  LEAD(change_time) OVER by_cluster AS valid_to,
-  LEAD(change_time) OVER by_cluster IS NULL AS is_current,
+  __START_AT AS valid_from,
+  __END_AT AS valid_to,
+  __END_AT IS NULL AS is_current,
   account_id,
   cluster_name,
   owned_by,
@@ -21,4 +21,3 @@ SELECT
   data_security_mode,
   policy_id
 FROM silver.silver_clusters
-WINDOW by_cluster AS (PARTITION BY workspace_id, cluster_id ORDER BY change_time)

@@ -1,0 +1,1 @@
+"""Source tables, kept as they are."""

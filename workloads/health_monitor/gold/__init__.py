@@ -1,0 +1,1 @@
+"""Tables for analysts: made from definitions, brought up to date by what changed."""

@@ -1,0 +1,1 @@
+"""What the platform knows about itself: its own tables, reconciliation, monitors."""

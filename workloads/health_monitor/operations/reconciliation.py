@@ -1,0 +1,108 @@
+"""Compares gold with its source, day by day, and says whether every identity holds."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from health_monitor.runtime import said, temporary_view
+from health_monitor.spec import qualify
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+COMPARED = """
+WITH source AS (
+  SELECT usage_date, COUNT(*) AS records, SUM(usage_quantity) AS quantity
+  FROM bronze.bronze_usage
+  GROUP BY usage_date
+),
+quarantined AS (
+  SELECT
+    CAST(GET_JSON_OBJECT(record, '$.usage_date') AS DATE) AS usage_date,
+    COUNT(*) AS records,
+    SUM(CAST(GET_JSON_OBJECT(record, '$.usage_quantity') AS DECIMAL(38, 18))) AS quantity
+  FROM silver.silver_usage__expectations
+  GROUP BY 1
+),
+facts AS (
+  SELECT
+    usage_date,
+    COUNT(*) AS records,
+    SUM(usage_quantity) AS quantity,
+    SUM(effective_cost) AS cost,
+    SUM(CASE WHEN attribution_class = 'attributed' THEN effective_cost END) AS attributed,
+    SUM(CASE WHEN attribution_class = 'shared' THEN effective_cost END) AS shared,
+    COUNT_IF(price_status = 'unpriced') AS unpriced
+  FROM gold.fact_usage
+  GROUP BY usage_date
+),
+summary AS (
+  SELECT usage_date, SUM(effective_cost) AS cost, SUM(record_count) AS records
+  FROM gold.summary_cost
+  GROUP BY usage_date
+)
+SELECT
+  s.usage_date,
+  s.records AS source_records,
+  COALESCE(f.records, 0) AS gold_records,
+  COALESCE(q.records, 0) AS quarantined_records,
+  s.quantity AS source_quantity,
+  f.quantity AS gold_quantity,
+  q.quantity AS quarantined_quantity,
+  f.cost AS gold_cost,
+  f.attributed AS attributed_cost,
+  f.shared AS shared_cost,
+  m.cost AS summary_cost,
+  COALESCE(f.unpriced, 0) AS unpriced_records,
+  s.records = COALESCE(f.records, 0) + COALESCE(q.records, 0)
+    AND COALESCE(s.quantity, 0) = COALESCE(f.quantity, 0) + COALESCE(q.quantity, 0)
+    AND f.cost <=> m.cost
+    AND f.records <=> m.records
+    AND COALESCE(f.cost, 0) = COALESCE(f.attributed, 0) + COALESCE(f.shared, 0)
+    AS is_reconciled
+FROM source AS s
+LEFT JOIN facts AS f ON f.usage_date <=> s.usage_date
+LEFT JOIN quarantined AS q ON q.usage_date <=> s.usage_date
+LEFT JOIN summary AS m ON m.usage_date <=> s.usage_date
+"""
+FIGURES = [
+    "source_records",
+    "gold_records",
+    "quarantined_records",
+    "source_quantity",
+    "gold_quantity",
+    "quarantined_quantity",
+    "gold_cost",
+    "attributed_cost",
+    "shared_cost",
+    "summary_cost",
+    "unpriced_records",
+    "is_reconciled",
+]
+
+
+def reconcile(spark: SparkSession, catalog: str) -> int:
+    """Compare all days and keep the outcome; gives the number of days that do not agree."""
+    started = time.monotonic()
+    compared = spark.sql(qualify(COMPARED, catalog))
+    differs = " OR ".join(f"NOT (t.{name} <=> s.{name})" for name in FIGURES)
+    updates = ", ".join(f"{name} = s.{name}" for name in FIGURES)
+    names = ", ".join(["usage_date", *FIGURES])
+    with temporary_view(spark, compared) as view:
+        spark.sql(
+            qualify(
+                f"MERGE INTO platform.reconciliation AS t USING {view} AS s "
+                "ON t.usage_date <=> s.usage_date "
+                f"WHEN MATCHED AND ({differs}) "
+                f"THEN UPDATE SET {updates}, checked_at = CURRENT_TIMESTAMP() "
+                f"WHEN NOT MATCHED THEN INSERT ({names}, checked_at) "
+                f"VALUES ({', '.join(f's.{n}' for n in names.split(', '))}, CURRENT_TIMESTAMP()) "
+                "WHEN NOT MATCHED BY SOURCE THEN DELETE",
+                catalog,
+            )
+        )
+    query = "SELECT COUNT(*) FROM platform.reconciliation WHERE NOT is_reconciled"
+    wrong = int(spark.sql(qualify(query, catalog)).collect()[0][0])
+    said("reconciliation", started, days_that_do_not_agree=wrong)
+    return wrong

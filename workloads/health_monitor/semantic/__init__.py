@@ -1,0 +1,1 @@
+"""Functions and metric views over gold."""

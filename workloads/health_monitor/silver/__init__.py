@@ -1,0 +1,1 @@
+"""Checked rows: a declarative pipeline made from definitions."""

@@ -1,0 +1,58 @@
+"""What happens to a row between bronze and silver; plain functions of frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from health_monitor.spec.kinds import Silver
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+NEW_STATES = ("insert", "update_postimage")
+FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
+
+
+def arriving(changes: DataFrame) -> DataFrame:
+    """The new states in a change feed. What leaves a source is history, not deleted."""
+    from pyspark.sql import functions as F
+
+    return changes.where(F.col("_change_type").isin(*NEW_STATES)).drop(*FEED_COLUMNS)
+
+
+def checked_columns(rows: DataFrame, definition: Silver) -> DataFrame:
+    """The rows with the columns that silver adds."""
+    from pyspark.sql import functions as F
+
+    added = {
+        name: F.expr(column.expression).cast(column.type)
+        for name, column in definition.columns.items()
+    }
+    return rows.withColumns(added) if added else rows
+
+
+def broken_rules(definition: Silver) -> Column:
+    """The names of the drop rules that a row breaks; a rule that is NULL is broken."""
+    from pyspark.sql import functions as F
+
+    found = [
+        F.when(~F.coalesce(F.expr(f"({condition})").cast("boolean"), F.lit(False)), F.lit(name))
+        for name, condition in definition.expectations.drop.items()
+    ]
+    return F.filter(F.array(*found), lambda rule: rule.isNotNull())
+
+
+def quarantined(rows: DataFrame, definition: Silver) -> DataFrame:
+    """The rows that break a rule: as they came, with the rules, when, and of which batch."""
+    from pyspark.sql import functions as F
+
+    broken = rows.withColumn("broken_rules", broken_rules(definition)).where(
+        F.size("broken_rules") > 0
+    )
+    record = F.struct(*(F.col(f"`{name}`") for name in rows.columns))
+    return broken.select(
+        F.to_json(record).alias("record"),
+        F.col("broken_rules"),
+        F.current_timestamp().alias("quarantined_at"),
+        F.date_format("ingested_at", "yyyy-MM-dd'T'HH:mm:ss.SSSSSS").alias("batch"),
+    )

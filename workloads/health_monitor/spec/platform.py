@@ -1,0 +1,75 @@
+"""The tables in which the platform keeps its own records; they are made by code, not by files."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class PlatformColumn(NamedTuple):
+    """A column of such a table."""
+
+    type: str
+    comment: str
+
+
+class PlatformTable(NamedTuple):
+    """One of these tables."""
+
+    comment: str
+    columns: dict[str, PlatformColumn]
+
+
+def _columns(**columns: tuple[str, str, str]) -> dict[str, PlatformColumn]:
+    return {
+        name: PlatformColumn(type_, f"{meaning}. Technical: {computed}.")
+        for name, (type_, meaning, computed) in columns.items()
+    }
+
+
+PLATFORM_TABLES = {
+    "platform.source_status": PlatformTable(
+        "What each look at a source found; the last row of a source is its state. "
+        "Technical: one row per source and ingestion run, appended.",
+        _columns(
+            source=("string", "The source table", "name below the system catalog"),
+            table_name=("string", "The bronze table that copies it", "two-part name"),
+            status=("string", "Whether it could be read", "assessed, stale or not_assessed"),
+            detail=("string", "Why it has this status", "NULL when assessed"),
+            new_rows=("bigint", "How many rows this run brought", "rows inserted or updated"),
+            row_count=("bigint", "How many rows bronze holds", "count after the run"),
+            checked_at=("timestamp", "When it was looked at", "UTC"),
+        ),
+    ),
+    "platform.gold_watermarks": PlatformTable(
+        "How far each gold table has read each of its feeds. "
+        "Technical: one row per target and feed, merged after each refresh.",
+        _columns(
+            target=("string", "The gold table", "two-part name"),
+            feed=("string", "The table that it reads", "two-part name"),
+            feed_id=("string", "Which table that was", "Delta table id; another id means all anew"),
+            feed_version=("bigint", "The version read last", "Delta version of the feed"),
+            definition_hash=("string", "What was computed", "hash of query and parameters"),
+            updated_at=("timestamp", "When it was read", "UTC"),
+        ),
+    ),
+    "platform.reconciliation": PlatformTable(
+        "Whether each day's usage and cost in gold agree with the source. "
+        "Technical: one row per usage_date, compared after each gold refresh.",
+        _columns(
+            usage_date=("date", "The day that is billed", "UTC date"),
+            source_records=("bigint", "Records in bronze", "distinct record_id"),
+            gold_records=("bigint", "Records in fact_usage", "count"),
+            quarantined_records=("bigint", "Records set aside", "count in the quarantine table"),
+            source_quantity=("decimal(38,18)", "Quantity in bronze", "sum, all record types"),
+            gold_quantity=("decimal(38,18)", "Quantity in fact_usage", "sum, all record types"),
+            quarantined_quantity=("decimal(38,18)", "Quantity set aside", "sum over quarantine"),
+            gold_cost=("decimal(38,18)", "Cost in fact_usage", "sum of effective_cost"),
+            attributed_cost=("decimal(38,18)", "Cost with a cause", "attribution_class attributed"),
+            shared_cost=("decimal(38,18)", "Cost without a cause", "attribution_class shared"),
+            summary_cost=("decimal(38,18)", "Cost in summary_cost", "sum of effective_cost"),
+            unpriced_records=("bigint", "Records without a price", "price_status unpriced"),
+            is_reconciled=("boolean", "Whether all of it agrees", "counts, quantities and costs"),
+            checked_at=("timestamp", "When it was compared", "UTC"),
+        ),
+    ),
+}

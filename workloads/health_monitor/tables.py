@@ -1,0 +1,79 @@
+"""Make tables as definitions want them, and leave those alone that already are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from health_monitor.ddl import (
+    BASE_PROPERTIES,
+    TableShape,
+    TableState,
+    alterations,
+    create_table,
+    foreign_keys,
+)
+from health_monitor.runtime import full_name
+from health_monitor.spec.base import Column
+from health_monitor.spec.platform import PLATFORM_TABLES
+from health_monitor.spec.sql import quoted
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def ensure_tables(spark: SparkSession, shapes: Iterable[TableShape], catalog: str) -> list[str]:
+    """Create or complete tables; gives the names of those that were touched."""
+    wanted = list(shapes)
+    touched = []
+    for shape in wanted:
+        statements = [create_table(shape, catalog)]
+        if exists(spark, catalog, shape.table):
+            statements = alterations(shape, table_state(spark, catalog, shape.table), catalog)
+        for statement in statements:
+            spark.sql(statement)
+        touched += [shape.table] if statements else []
+    for shape in wanted:
+        if shape.foreign_keys:
+            state = table_state(spark, catalog, shape.table)
+            for statement in foreign_keys(shape, state, catalog):
+                spark.sql(statement)
+    return touched
+
+
+def ensure_platform_tables(spark: SparkSession, catalog: str) -> None:
+    """The platform's own tables."""
+    shapes = [
+        TableShape(
+            name,
+            table.comment,
+            [Column(name=n, type=c.type, comment=c.comment) for n, c in table.columns.items()],
+            properties=BASE_PROPERTIES,
+        )
+        for name, table in PLATFORM_TABLES.items()
+    ]
+    ensure_tables(spark, shapes, catalog)
+
+
+def exists(spark: SparkSession, catalog: str, table: str) -> bool:
+    return bool(spark.catalog.tableExists(full_name(catalog, table)))
+
+
+def table_state(spark: SparkSession, catalog: str, table: str) -> TableState:
+    """What a table looks like now."""
+    name = full_name(catalog, table)
+    fields = spark.table(name).schema.fields
+    detail = spark.sql(f"DESCRIBE DETAIL {name}").collect()[0]
+    schema, short_name = table.split(".")
+    constraints = spark.sql(
+        f"SELECT constraint_name FROM {quoted(catalog)}.information_schema.table_constraints "
+        "WHERE table_schema = :schema AND table_name = :name",
+        args={"schema": schema, "name": short_name},
+    )
+    return TableState(
+        comment=detail["description"],
+        columns={field.name: field.metadata.get("comment") for field in fields},
+        required=frozenset(field.name for field in fields if not field.nullable),
+        properties=dict(detail["properties"] or {}),
+        constraints=frozenset(row[0] for row in constraints.collect()),
+    )

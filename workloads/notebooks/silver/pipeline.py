@@ -1,0 +1,11 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC # Silver
+# MAGIC Streaming tables, expectations and quarantine tables, a set per file in `definitions/silver`.
+
+# COMMAND ----------
+
+from health_monitor.silver.pipeline import define
+from health_monitor.spec import load_definitions
+
+define(spark, load_definitions(spark.conf.get("definitions")), spark.conf.get("catalog"))
