@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 import time
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -41,6 +42,11 @@ class Api:
         self._parts = urlsplit(self.host)
         self._token = token
         self._local = threading.local()
+
+    @cached_property
+    def user_name(self) -> str:
+        """Whom the token belongs to."""
+        return str(self.get("/api/2.0/preview/scim/v2/Me")["userName"])
 
     def get(self, path: str, query: dict[str, Any] | None = None) -> dict[str, Any]:
         return self.call("GET", path, query=query)

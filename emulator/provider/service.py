@@ -91,6 +91,7 @@ class Provider:
             planned = planning.plan_create(node, rules, proposed, config)
         else:
             planned, replaced = planning.plan_update(node, rules, prior, proposed, config)
+            replaced += resource.replaces(prior, planned)
             reply["requires_replace"] = [messages.attribute_path([name]) for name in replaced]
         return {**reply, "planned_state": _dynamic(node, planned)}
 
@@ -150,7 +151,11 @@ class Provider:
                 [],
             )
         observed = resource.observe(body, identity, self.api)
-        return refresh.fill(resource.node, planned, observed), _private(resource.node, observed)
+        state = refresh.fill(resource.node, planned, observed)
+        for name in ("id", *resource.rules.get("derived", ())):
+            if name in resource.node.fields:
+                state[name] = observed[name]
+        return state, _private(resource.node, observed)
 
     def _read_resource(self, request: Message) -> Message:
         resource = self._resource(request["type_name"])

@@ -14,19 +14,23 @@ class Names:
 
     ``rename`` maps a field to the API's name: by its whole path (``.task``) or wherever it stands
     (``library``). ``objects`` are blocks without a limit that the API takes as one object.
-    ``skip`` are paths that never travel.
+    ``skip`` are paths that never travel, ``readonly`` those that are only read.
     """
 
     def __init__(self, rules: Mapping[str, Any]) -> None:
         self._rename: dict[str, str] = rules.get("rename", {})
         self._objects = {f".{path}" for path in rules.get("objects", ())}
         self._skip = {f".{path}" for path in rules.get("skip", ())} | {".id", ".timeouts"}
+        self._readonly = self._skip | {f".{path}" for path in rules.get("readonly", ())}
 
     def api_name(self, path: str, name: str) -> str:
         return self._rename.get(path, self._rename.get(name, name))
 
     def skips(self, path: str) -> bool:
         return path in self._skip
+
+    def sends(self, path: str) -> bool:
+        return path not in self._readonly
 
     def is_object(self, path: str, node: Node) -> bool:
         return node.single or path in self._objects
@@ -38,7 +42,7 @@ def to_api(names: Names, node: Node, value: dict[str, Any], path: str = "") -> d
     for name, child in node.fields.items():
         where = f"{path}.{name}"
         item = value.get(name)
-        if names.skips(where) or not child.settable or _nothing(child, item):
+        if not names.sends(where) or not child.settable or _nothing(child, item):
             continue
         body[names.api_name(where, name)] = _item_to_api(names, child, item, where)
     return body

@@ -88,6 +88,10 @@ class Resource:
     def customize(self, planned: State, prior: State | None, config: State) -> None:
         """Adjust planned values before they are compared with the prior ones."""
 
+    def replaces(self, prior: State, planned: State) -> list[str]:
+        """Fields whose change needs a new resource, beside those of the table."""
+        return []
+
     # -- life ----------------------------------------------------------------------------------
 
     def create(self, api: Api, planned: State) -> str:
@@ -152,15 +156,20 @@ class Resource:
         if call.get("only_changed"):
             names = {self.names.api_name(f".{name}", name): name for name in changed}
             body = {api_name: body.get(api_name) for api_name in names}
+            renamed = body.pop(str(self.rules.get("renames")), None)
+            if renamed is not None:
+                body["new_name"] = renamed
         if call.get("mask"):
             call = {**call, "query": {"update_mask": ",".join(sorted(body))}}
         self._call(api, call, {**planned, "id": identity}, self._wrapped(call, body))
+        if "new_name" in body:
+            identity = _format(self.rules["id"], planned)
         self.finish(api, identity, planned)
         self.settle(api, identity, planned)
         return identity
 
     def _travels(self, name: str) -> bool:
-        return self.node.fields[name].settable and not self.names.skips(f".{name}")
+        return self.node.fields[name].settable and self.names.sends(f".{name}")
 
     def delete(self, api: Api, identity: str, state: State) -> None:
         self._call(api, self.rules["delete"], {**state, "id": identity}, None)
