@@ -1,0 +1,88 @@
+"""AUTO CDC: versions and latest rows from change events in any order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.emulator.pipeline_support import Pipeline
+
+pytestmark = pytest.mark.spark
+
+FLOWS = """
+    dp.create_streaming_table("history", comment="versions", expect_all={"named": "name <> ''"})
+    dp.create_auto_cdc_flow(
+        target="history", source="changes", keys=["id"], sequence_by="at",
+        apply_as_deletes=F.expr("op = 'D'"), except_column_list=["op", "at"],
+        stored_as_scd_type=2, track_history_except_column_list=["note"],
+    )
+    dp.create_streaming_table("latest")
+    dp.create_auto_cdc_flow(
+        target="latest", source="changes", keys=["id"], sequence_by=F.col("at"),
+        apply_as_deletes="op = 'D'", column_list=["id", "name"], stored_as_scd_type="1",
+    )
+"""
+VALUES = "SELECT * FROM VALUES {} AS t(id, name, note, tags, op, at)"
+
+
+def test_versions_and_latest_rows_whatever_the_order(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")
+    pipeline = Pipeline(spark, tmp_path)
+    tags = "map('k', 'v')"
+    pipeline.write(
+        "changes",
+        VALUES.format(
+            f"(1,'a','n1',{tags},'U',10), (1,'a','n2',{tags},'U',20), (1,'b','n3',{tags},'U',30),"
+            f"(2,'x','n',{tags},'U',10), (2,'x','n',{tags},'D',40), (3,'',NULL,{tags},'U',5)"
+        ),
+    )
+    first = pipeline.update(FLOWS)
+    assert first.error is None
+    history = ("id", "name", "note", "__START_AT", "__END_AT")
+    assert pipeline.table("history").columns == ["id", "name", "note", "tags", *history[3:]]
+    assert pipeline.rows("history", *history) == [
+        (1, "a", "n2", 10, 30),
+        (1, "b", "n3", 30, None),
+        (2, "x", "n", 10, 40),
+        (3, "", None, 5, None),
+    ]
+    assert [c.failed_records for c in first.flows["history"].expectations] == [1]
+    assert pipeline.rows("latest") == [(1, "b"), (3, "")]
+
+    # Late: id 1 was 'c' at 15, id 2 comes back at 50, and an old event of id 3 arrives.
+    pipeline.write(
+        "changes",
+        VALUES.format(
+            f"(1,'c','n4',{tags},'U',15), (2,'y','n',{tags},'U',50), (3,'old',NULL,{tags},'U',1),"
+            f"(3,'old',NULL,{tags},'U',1)"
+        ),
+    )
+    second = pipeline.update(FLOWS)
+    assert second.error is None
+    assert pipeline.rows("history", *history) == [
+        (1, "a", "n1", 10, 15),
+        (1, "a", "n2", 20, 30),
+        (1, "b", "n3", 30, None),
+        (1, "c", "n4", 15, 20),
+        (2, "x", "n", 10, 40),
+        (2, "y", "n", 50, None),
+        (3, "", None, 5, None),
+        (3, "old", None, 1, 5),
+    ]
+    assert pipeline.rows("latest") == [(1, "b"), (2, "y"), (3, "")]
+
+    # A batch that is run again, as after a kill, leaves every row as it was.
+    checkpoint = next((tmp_path / "flows").glob("history-*.json"))
+    before = checkpoint.read_text()
+    pipeline.write("changes", VALUES.format(f"(2,'y','n',{tags},'D',60)"))
+    assert pipeline.update(FLOWS).error is None
+    done = pipeline.rows("history", *history)
+    checkpoint.write_text(before)
+    again = pipeline.update(FLOWS)
+    assert (again.flows["history"].upserted_rows, again.flows["history"].deleted_rows) == (0, 0)
+    assert pipeline.rows("history", *history) == done
+    assert pipeline.rows("latest") == [(1, "b"), (3, "")]
