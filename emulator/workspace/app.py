@@ -19,6 +19,7 @@ from emulator.settings import Settings
 from emulator.workspace import routes
 from emulator.workspace.context import Workspace
 from emulator.workspace.guard import Guard
+from emulator.workspace.recovery import recover
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(recover, workspace)
         yield
         await run_in_threadpool(workspace.stop)
 

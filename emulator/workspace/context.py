@@ -128,7 +128,7 @@ class Workspace:
     def _jobs(self) -> JobRunner:
         from emulator.compute.jobs import JobRunner
 
-        return JobRunner(self._compute, self.store)
+        return JobRunner(self._compute, self.store, self._pipelines)
 
     @cached_property
     def _pipelines(self) -> PipelineRunner:

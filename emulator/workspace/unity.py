@@ -6,7 +6,7 @@ API knows (storage_root, isolation_mode, ...) lie in the Store as they were sent
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from emulator.errors import ApiError, invalid_parameter, invalid_state, not_found
@@ -112,7 +112,7 @@ class Unity:
         models = [
             m for m in self._store.find("registered_model") if m["schema"] == full_name.lower()
         ]
-        inside = {
+        inside: dict[str, Sequence[object]] = {
             "table": self.catalog.all(Table, full_name),
             "function": self.catalog.all(Function, full_name),
             "volume": self.catalog.all(Volume, full_name),

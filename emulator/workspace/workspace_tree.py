@@ -48,7 +48,7 @@ class WorkspaceTree:
 
     def status(self, path: str) -> Document:
         path = clean(path)
-        document = self._store.get(KIND, path)
+        document = self._known(path)
         if document is None:
             raise not_found(f"Path ({path}) doesn't exist.")
         return document
@@ -56,7 +56,7 @@ class WorkspaceTree:
     def make_folders(self, path: str) -> None:
         path = clean(path)
         for folder in [str(p) for p in reversed(PurePosixPath(path).parents)] + [path]:
-            document = self._store.get(KIND, folder)
+            document = self._known(folder)
             if document is None:
                 self._put_folder(folder)
             elif document["object_type"] != "DIRECTORY":
@@ -115,25 +115,24 @@ class WorkspaceTree:
 
     def delete(self, path: str, *, recursive: bool = False) -> None:
         path = self.status(path)["path"]
-        below = [d for d in self._store.find(KIND) if d["path"].startswith(path.rstrip("/") + "/")]
         if path in FIRST_FOLDERS:
             raise invalid_parameter(f"Path ({path}) cannot be deleted.")
-        if below and not recursive:
-            raise ApiError(400, "DIRECTORY_NOT_EMPTY", f"Folder ({path}) is not empty")
-        for document in below:
-            self._store.delete(KIND, document["path"])
-        self._store.delete(KIND, path)
         disk = self._disk(path)
-        if disk.is_dir():
-            shutil.rmtree(disk)
-        else:
-            disk.unlink(missing_ok=True)
+        self._store.delete(KIND, path)
+        if not disk.is_dir():
+            disk.unlink()
+            return
+        if any(disk.iterdir()) and not recursive:
+            raise ApiError(400, "DIRECTORY_NOT_EMPTY", f"Folder ({path}) is not empty")
+        for below in disk.rglob("*"):
+            self._store.delete(KIND, f"/{below.relative_to(self._root)}")
+        shutil.rmtree(disk)
 
     def _free(self, path: str, overwrite: bool, language: str | None) -> Document | None:
         parent = str(PurePosixPath(path).parent)
-        if self._store.get(KIND, parent) is None:
+        if self._known(parent) is None:
             raise not_found(f"The parent folder ({parent}) does not exist.")
-        before = self._store.get(KIND, path)
+        before = self._known(path)
         if before is None:
             return None
         if not overwrite:
@@ -143,6 +142,20 @@ class WorkspaceTree:
                 f"Path ({path}) is a {before['object_type']}; it cannot be overwritten."
             )
         return before
+
+    def _known(self, path: str) -> Document | None:
+        """What is at the path; code in tasks makes and removes files without asking us."""
+        disk = self._disk(path)
+        document = self._store.get(KIND, path)
+        if not disk.exists():
+            return None
+        if document is None:
+            number = self._next_id()
+            kind = "DIRECTORY" if disk.is_dir() else "FILE"
+            document = {"path": path, "object_type": kind, "object_id": number}
+            document["resource_id"] = str(number)
+            self._store.put(KIND, path, document)
+        return document
 
     def _put_folder(self, path: str) -> None:
         self._disk(path).mkdir(parents=True, exist_ok=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from fastapi import APIRouter
 
-from emulator.errors import ApiError, invalid_parameter, not_found
+from emulator.errors import invalid_parameter, not_found
 from emulator.settings import USER_NAME
 from emulator.workspace.context import Here, Workspace
 from emulator.workspace.values import Document, JsonBody, now_ms, required, whole_number
@@ -15,6 +16,7 @@ from emulator.workspace.values import Document, JsonBody, now_ms, required, whol
 router = APIRouter()
 KIND = "job"  # document: as jobs/get gives it
 FIRST_ID = 10**12
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 LISTS_BY_KEY = {
     "tasks": "task_key",
     "job_clusters": "job_cluster_key",
@@ -23,16 +25,8 @@ LISTS_BY_KEY = {
 }
 
 
-def _post(path: str) -> Any:
-    return _both("POST", path)
-
-
-def _get(path: str) -> Any:
-    return _both("GET", path)
-
-
-def _both(verb: str, path: str) -> Any:
-    def add(endpoint: Any) -> Any:
+def _route(verb: str, path: str) -> Callable[[Endpoint], Endpoint]:
+    def add(endpoint: Endpoint) -> Endpoint:
         for version in ("2.1", "2.2"):
             router.add_api_route(f"/api/{version}/jobs/{path}", endpoint, methods=[verb])
         return endpoint
@@ -75,7 +69,7 @@ def _check(settings: Document) -> None:
             )
 
 
-@_post("create")
+@_route("POST", "create")
 def create(here: Here, body: JsonBody) -> Document:
     settings = {k: v for k, v in body.items() if k != "access_control_list"}
     settings.setdefault("name", "Untitled")
@@ -91,12 +85,12 @@ def create(here: Here, body: JsonBody) -> Document:
     return {"job_id": job_id}
 
 
-@_get("get")
+@_route("GET", "get")
 def get(here: Here, job_id: str) -> Document:
     return job_of(here, job_id)
 
 
-@_get("list")
+@_route("GET", "list")
 def list_jobs(
     here: Here, name: str | None = None, limit: int = 20, page_token: str | None = None
 ) -> Document:
@@ -113,14 +107,14 @@ def _is_named(job: Document, name: str | None) -> bool:
     return name is None or str(job["settings"]["name"]).lower() == name.lower()
 
 
-@_post("reset")
+@_route("POST", "reset")
 def reset(here: Here, body: JsonBody) -> Document:
     document = job_of(here, required(body, "job_id"))
     _save(here, {**document, "settings": required(body, "new_settings")})
     return {}
 
 
-@_post("update")
+@_route("POST", "update")
 def update(here: Here, body: JsonBody) -> Document:
     document = job_of(here, required(body, "job_id"))
     settings = _merged(document["settings"], body.get("new_settings") or {})
@@ -154,34 +148,33 @@ def _remove(settings: Document, path: list[str]) -> None:
         _remove(settings[field], path[1:])
 
 
-@_post("delete")
+@_route("POST", "delete")
 def delete(here: Here, body: JsonBody) -> Document:
     document = job_of(here, required(body, "job_id"))
     here.store.delete(KIND, str(document["job_id"]))
     return {}
 
 
-@_post("run-now")
+@_route("POST", "run-now")
 def run_now(here: Here, body: JsonBody) -> Document:
     document = job_of(here, required(body, "job_id"))
     unknown = {"notebook_params", "python_params", "jar_params", "spark_submit_params"} & set(body)
     if unknown:
         raise invalid_parameter(f"{', '.join(sorted(unknown))}: use job_parameters.")
     run_id = here.jobs.run_now(
-        str(document["job_id"]), job_parameters=body.get("job_parameters") or {}
+        str(document["job_id"]),
+        job_parameters=body.get("job_parameters"),
+        idempotency_token=body.get("idempotency_token"),
     )
     return {"run_id": run_id, "number_in_job": run_id}
 
 
-@_get("runs/get")
+@_route("GET", "runs/get")
 def get_run(here: Here, run_id: str) -> Document:
-    run = here.jobs.get(whole_number(run_id, "run_id"))
-    if run is None:
-        raise not_found(f"Run {run_id} does not exist.")
-    return run
+    return here.jobs.get(whole_number(run_id, "run_id"))
 
 
-@_get("runs/list")
+@_route("GET", "runs/list")
 def list_runs(
     here: Here,
     job_id: str | None = None,
@@ -192,12 +185,8 @@ def list_runs(
 ) -> Document:
     if active_only and completed_only:
         raise invalid_parameter("Only one of active_only and completed_only may be true.")
-    wanted = whole_number(job_id, "job_id") if job_id else None
-    found = [
-        run
-        for run in here.jobs.list(wanted)
-        if not (active_only and _ended(run)) and not (completed_only and not _ended(run))
-    ]
+    wanted = str(whole_number(job_id, "job_id")) if job_id else None
+    found = here.jobs.list(wanted, active_only=active_only, completed_only=completed_only)
     start = whole_number(page_token or 0, "page_token")
     page: Document = {"runs": found[start : start + limit]}
     if start + limit < len(found):
@@ -206,43 +195,30 @@ def list_runs(
     return page
 
 
-def _ended(run: Document) -> bool:
-    return run["state"]["life_cycle_state"] in ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")
-
-
-@_post("runs/cancel")
+@_route("POST", "runs/cancel")
 def cancel_run(here: Here, body: JsonBody) -> Document:
     here.jobs.cancel(whole_number(required(body, "run_id"), "run_id"))
     return {}
 
 
-@_post("runs/cancel-all")
+@_route("POST", "runs/cancel-all")
 def cancel_all_runs(here: Here, body: JsonBody) -> Document:
     job = job_of(here, required(body, "job_id"))
-    for run in here.jobs.list(job["job_id"]):
-        if not _ended(run):
-            here.jobs.cancel(run["run_id"])
+    here.jobs.cancel_all(str(job["job_id"]))
     return {}
 
 
-@_get("runs/get-output")
+@_route("GET", "runs/get-output")
 def run_output(here: Here, run_id: str) -> Document:
     return here.jobs.output(whole_number(run_id, "run_id"))
 
 
-@_post("runs/repair")
+@_route("POST", "runs/repair")
 def repair_run(here: Here, body: JsonBody) -> Document:
-    run_id = whole_number(required(body, "run_id"), "run_id")
-    run = get_run(here, str(run_id))
-    if not _ended(run):
-        raise ApiError(400, "INVALID_STATE", f"Run {run_id} has not ended.")
-    tasks = list(body.get("rerun_tasks") or [])
-    if body.get("rerun_all_failed_tasks"):
-        tasks += [
-            task["task_key"]
-            for task in run.get("tasks") or []
-            if task["state"].get("result_state") not in ("SUCCESS", "EXCLUDED")
-        ]
-    if not tasks:
-        raise invalid_parameter("rerun_tasks or rerun_all_failed_tasks is required.")
-    return {"repair_id": here.jobs.repair(run_id, tasks)}
+    repair_id = here.jobs.repair(
+        whole_number(required(body, "run_id"), "run_id"),
+        body.get("rerun_tasks"),
+        rerun_all_failed_tasks=bool(body.get("rerun_all_failed_tasks")),
+        rerun_dependent_tasks=bool(body.get("rerun_dependent_tasks")),
+    )
+    return {"repair_id": repair_id}

@@ -28,7 +28,7 @@ async def _pass_on(here: Here, request: Request) -> Response:
     sent = client.build_request(
         request.method,
         base + request.url.path,
-        params=request.query_params.multi_items(),
+        params=str(request.query_params),
         headers=headers,
         content=request.stream(),
     )

@@ -12,7 +12,7 @@ from emulator.compute.spec import TaskSpec
 from emulator.errors import ApiError, invalid_parameter, invalid_state, not_found
 from emulator.workspace import tasks
 from emulator.workspace.context import Here, Workspace
-from emulator.workspace.values import Document, JsonBody, now_ms, required, whole_number
+from emulator.workspace.values import Document, JsonBody, now_ms, required, whole_number, without
 
 router = APIRouter()
 API = "/api/2.1/unity-catalog/tables/{table_name}/monitor"
@@ -105,29 +105,31 @@ def _refresh_of(here: Workspace, table_name: str, refresh_id: str) -> Document:
 
 
 def _shown(document: Document) -> Document:
-    return {key: value for key, value in document.items() if key != "table_name"}
+    return without(document, "key", "table_name")
 
 
 @router.post(f"{API}/refreshes")
 def run_refresh(here: Here, table_name: str) -> Document:
     monitor = monitor_of(here, table_name)
     refresh_id = here.store.next_id(REFRESH)
+    key = _key(table_name, refresh_id)
     document = {
+        "key": key,
         "refresh_id": refresh_id,
         "table_name": monitor["table_name"],
         "state": "PENDING",
         "start_time_ms": now_ms(),
         "trigger": "MANUAL",
     }
-    key = _key(table_name, refresh_id)
     here.store.put(REFRESH, key, document)
     here.cancels[key] = threading.Event()
-    arguments = (here, monitor, document, key)
+    arguments = (here, monitor, document)
     threading.Thread(target=_refresh, args=arguments, daemon=True).start()
     return _shown(document)
 
 
-def _refresh(here: Workspace, monitor: Document, document: Document, key: str) -> None:
+def _refresh(here: Workspace, monitor: Document, document: Document) -> None:
+    key = document["key"]
     here.store.put(REFRESH, key, {**document, "state": "RUNNING"})
     arguments = {"monitor": monitor, "at_ms": document["start_time_ms"]}
     spec = TaskSpec(

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from emulator.compute.pipeline_updates import ENDED, event_stream
 from emulator.errors import ApiError, invalid_parameter, not_found
 from emulator.settings import USER_NAME
 from emulator.workspace.context import Here, Workspace
@@ -90,8 +91,7 @@ def _shown(here: Workspace, document: Document) -> Document:
     updates = _updates(here, document["pipeline_id"])
     if not updates:
         return document
-    ended = ("COMPLETED", "FAILED", "CANCELED")
-    running = updates[0]["state"] not in ended
+    running = updates[0]["state"] not in ENDED
     latest = [
         {
             "update_id": update["update_id"],
@@ -111,6 +111,7 @@ def start_update(here: Here, pipeline_id: str, body: JsonBody) -> Document:
         full_refresh=bool(body.get("full_refresh")),
         refresh_selection=body.get("refresh_selection"),
         cause=body.get("cause") or "API_CALL",
+        full_refresh_selection=body.get("full_refresh_selection"),
     )
     return {"update_id": update_id}
 
@@ -118,16 +119,14 @@ def start_update(here: Here, pipeline_id: str, body: JsonBody) -> Document:
 @router.get(f"{API}/{{pipeline_id}}/updates")
 def list_updates(here: Here, pipeline_id: str, max_results: int = 25) -> Document:
     pipeline_of(here, pipeline_id)
-    return {"updates": _updates(here, pipeline_id)[:max_results]}
+    ids = [update["update_id"] for update in _updates(here, pipeline_id)[:max_results]]
+    return {"updates": [here.pipelines.get_update(pipeline_id, update) for update in ids]}
 
 
 @router.get(f"{API}/{{pipeline_id}}/updates/{{update_id}}")
 def get_update(here: Here, pipeline_id: str, update_id: str) -> Document:
     pipeline_of(here, pipeline_id)
-    update = here.pipelines.get_update(pipeline_id, update_id)
-    if update is None:
-        raise not_found(f"The update {update_id} of pipeline {pipeline_id} was not found.")
-    return {"update": update}
+    return {"update": here.pipelines.get_update(pipeline_id, update_id)}
 
 
 @router.post(f"{API}/{{pipeline_id}}/stop")
@@ -143,9 +142,7 @@ def events(
 ) -> Document:
     """The newest first, as Databricks orders them."""
     pipeline_of(here, pipeline_id)
-    found: list[dict[str, Any]] = list(
-        reversed(here.store.events(f"pipeline_events/{pipeline_id}"))
-    )
+    found: list[dict[str, Any]] = list(reversed(here.store.events(event_stream(pipeline_id))))
     start = whole_number(page_token or 0, "page_token")
     page: Document = {
         "events": [without(event, "number") for event in found[start : start + max_results]]
