@@ -197,6 +197,12 @@ class CatalogStore:
     def metric_view(self, full_name: str) -> MetricView | None:
         return self.get(MetricView, full_name)
 
+    def has_metric_views(self) -> bool:
+        return bool(self.all(MetricView))
+
+    def forget_metric_view(self, full_name: str) -> bool:
+        return self._delete(MetricView, full_name)
+
     # Functions
     def function(self, full_name: str) -> Function | None:
         return self.get(Function, full_name)

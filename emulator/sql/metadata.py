@@ -57,6 +57,9 @@ class SparkMetadata:
             return True
         return self.refresh_schema(full_name) is not None
 
+    def query_columns(self, query: str) -> list[str]:
+        return list(self._sql(query).columns)
+
     def refresh_table(self, name: ObjectName) -> Table | None:
         """Read the table or view from Spark; an absent one leaves the catalog too."""
         try:
@@ -73,6 +76,8 @@ class SparkMetadata:
         comments = {c.name: c.comment for c in table.columns} if table.is_view else {}
         table.columns = _columns(schema, comments)
         self._read_about(name, table)
+        if table.table_type != "METRIC_VIEW":
+            self._catalog.forget_metric_view(name.full)
         self._catalog.put(table)
         return table
 

@@ -48,6 +48,8 @@ class Metadata(Protocol):
 
     def schema_exists(self, full_name: str) -> bool: ...
 
+    def query_columns(self, query: str) -> list[str]: ...
+
 
 @dataclass
 class Context:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 from emulator.settings import CATALOG
 from emulator.sql.errors import SqlError, no_such_catalog
-from emulator.sql.having import rewrite_having
 from emulator.sql.information_schema import VIEWS, temp_view
+from emulator.sql.metric_queries import rewrite_distinct, rewrite_having
 from emulator.sql.names import quote, string_literal
 from emulator.sql.plan import Context, Plan
 from emulator.sql.tokens import Edits, Statement
@@ -158,5 +158,6 @@ PASSES: tuple[Callable[[str, Context, Plan], str], ...] = (
     check_catalogs,
     rewrite_information_schema,
     rewrite_functions,
+    rewrite_distinct,
     rewrite_having,
 )

@@ -27,6 +27,36 @@ def rewrite_having(sql: str, context: Context, plan: Plan) -> str:
         start = having + 1
 
 
+def rewrite_distinct(sql: str, context: Context, plan: Plan) -> str:
+    """SELECT DISTINCT <dimensions> FROM <metric view> groups by them instead."""
+    if "DISTINCT" not in sql.upper():
+        return sql
+    statement = Statement(sql)
+    edits = Edits(statement)
+    for index in range(len(statement)):
+        if not statement.words(index, "SELECT", "DISTINCT"):
+            continue
+        end = _end(statement, index, _SET_OPERATORS)
+        from_ = _end(statement, index, {"FROM"})
+        if from_ >= end or not _is_metric_view(statement, from_ + 1, context):
+            continue
+        before = _end(statement, from_, _SET_OPERATORS | _AFTER_HAVING | {"HAVING", "GROUP"})
+        if statement.word(before) in ("HAVING", "GROUP") or _measures(statement, index, end):
+            continue
+        edits.remove(index + 1, index + 2)
+        edits.insert_after(before - 1, " GROUP BY ALL")
+    return edits.apply()
+
+
+def _is_metric_view(statement: Statement, index: int, context: Context) -> bool:
+    if not statement.is_name(index):
+        return False
+    parts, _ = statement.name(index)
+    if len(parts) > 3 or not context.catalog.has_metric_views():
+        return False
+    return context.catalog.metric_view(context.name(parts).full) is not None
+
+
 def _next_having(statement: Statement, start: int) -> int | None:
     for index in range(start, len(statement)):
         if statement.word(index) == "HAVING":
@@ -77,12 +107,13 @@ def _rewrite_block(statement: Statement, having: int) -> str:
         return statement.text
     edits = Edits(statement)
     hidden: dict[str, str] = {}
-    for start, end in _measures(statement, having, _end(statement, having, _AFTER_HAVING)):
+    block_end = _end(statement, having, _SET_OPERATORS)
+    for start, end in _measures(statement, having, block_end):
         call = statement.source(start, end)
         name = hidden.setdefault(call, f"__having_{having}_{len(hidden)}")
         edits.replace(start, end, name)
     columns = "".join(f", {call} AS {name}" for call, name in hidden.items())
     edits.insert_after(from_ - 1, columns)
     edits.insert_before(select, f"SELECT * EXCEPT ({', '.join(hidden.values())}) FROM (")
-    edits.insert_after(_end(statement, having, _SET_OPERATORS) - 1, ")")
+    edits.insert_after(block_end - 1, ")")
     return edits.apply()
