@@ -115,7 +115,8 @@ def child_port() -> int:
 def _variables() -> dict[str, str]:
     foreign = ("MLFLOW_", "DATABRICKS_")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
-    return {**kept, "PYTHONPATH": str(Path(emulator.__file__).parent.parent), "TZ": "UTC"}
+    ours = {"TZ": "UTC", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    return {**kept, **ours, "PYTHONPATH": str(Path(emulator.__file__).parent.parent)}
 
 
 def _free_port() -> int:

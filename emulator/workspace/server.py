@@ -28,6 +28,7 @@ def serve(settings: Settings, *, port: int = 0, memory: str = "6g") -> None:
     """Serve the workspace of ``settings.state`` until SIGTERM or SIGINT."""
     settings.logs.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line a request says nothing
     last = _last_server(settings.server_file)
     listener = _bind(port, int(last.get("port", 0)))
     token = str(last.get("token") or secrets.token_urlsafe(32))
@@ -84,7 +85,8 @@ def _bind(asked: int, last: int) -> socket.socket:
 
 
 def _listener(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio turns off Nagle's delay (40 ms an answer) only for sockets that say TCP.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
