@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -17,9 +20,9 @@ from emulator.account.arrow_types import (
     normal,
     row_type,
 )
+from emulator.account.difference import read_batches
 from emulator.account.schemas import SystemTable, system_tables
 
-_BATCH_ROWS = 65_536
 _FORBIDDEN_IN_NAMES = set(" ,;{}()\n\t=")
 
 
@@ -131,22 +134,36 @@ def _read_all(
 
 def _scan(file: Path, target: pa.Schema, copy: Path | None) -> int:
     """Read every page, so that a broken one is found now; write the converted copy if asked."""
-    with pq.ParquetFile(file) as source:
-        schema = pa.schema([target.field(name) for name in source.schema_arrow.names])
+    rows = 0
+    with contextlib.ExitStack() as stack:
         writer = None
         if copy is not None:
             copy.parent.mkdir(parents=True, exist_ok=True)
-            writer = pq.ParquetWriter(copy, schema)
-        rows = 0
-        try:
-            for batch in source.iter_batches(_BATCH_ROWS):
-                rows += batch.num_rows
-                if writer is not None:
-                    writer.write_table(pa.Table.from_batches([batch]).cast(schema))
-        finally:
+            schema = pa.schema([target.field(name) for name in pq.read_schema(file).names])
+            writer = stack.enter_context(pq.ParquetWriter(copy, schema))
+        for batch in read_batches(file):
+            rows += batch.num_rows
             if writer is not None:
-                writer.close()
+                writer.write_table(pa.Table.from_batches([batch]).cast(writer.schema))
     return rows
+
+
+def write_rows(export: TableExport, marks: npt.NDArray[np.bool_], staging: Path) -> list[Path]:
+    """The marked rows of an export (in the order of its files) as files of their own."""
+    files: list[Path] = []
+    start = 0
+    for number, file in enumerate(export.files):
+        batches = []
+        for batch in read_batches(file):
+            chosen = marks[start : start + batch.num_rows]
+            start += batch.num_rows
+            if chosen.any():
+                batches.append(batch.filter(pa.array(chosen)))
+        if batches:
+            files.append(staging / f"{export.table.name}-new" / f"{number:06}.parquet")
+            files[-1].parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(pa.Table.from_batches(batches), files[-1])
+    return files
 
 
 def _unreadable(table: SystemTable, file: Path, error: Exception) -> str:

@@ -14,18 +14,25 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 from pyspark.sql.connect.functions import lit
 from pyspark.sql.connect.session import SparkSession
 
 from emulator.account.arrow_types import common, extended, misfits, new_fields, row_type
-from emulator.account.difference import differs, rows_to_add
-from emulator.account.export_files import LoadError, TableExport, find_tables, inspect
+from emulator.account.difference import Digests, are_same, beyond, file_digests
+from emulator.account.export_files import (
+    LoadError,
+    TableExport,
+    find_tables,
+    inspect,
+    write_rows,
+)
 from emulator.account.schemas import (
     SystemTable,
     parse_type,
@@ -92,7 +99,7 @@ def import_folder(
         exports = _inspect_all(folder, targets, Path(staging))
         for name in system_tables():
             if name in exports:
-                report = _import_table(spark, exports[name], targets[name])
+                report = _import_table(spark, exports[name], targets[name], Path(staging))
             else:
                 report = ImportReport(name, "absent")
             progress(str(report))
@@ -138,16 +145,21 @@ def _table_problems(table: SystemTable, existing: pa.Schema) -> list[str]:
     return [f"{table.name}: the existing table does not fit: {problem}" for problem in found]
 
 
-def _import_table(spark: Any, export: TableExport, target: _Target) -> ImportReport:
+def _import_table(spark: Any, export: TableExport, target: _Target, staging: Path) -> ImportReport:
     started = time.monotonic()
     before = 0
+    columns: tuple[str, ...] = ()
     if target.schema is None:
         _create(spark, export, target)
-        columns: tuple[str, ...] = ()
     else:
         before = spark.table(target.name).count()
         columns = tuple(new_fields(row_type(target.schema), row_type(export.schema)))
-    outcome = _write(spark, export, target, before, bool(columns))
+    if before == 0:
+        outcome = _append(spark, export, target, export.files) if export.rows else "unchanged"
+    elif export.table.is_append_only:
+        outcome = _append_difference(spark, export, target, staging)
+    else:
+        outcome = _replace(spark, export, target, grows=bool(columns))
     return ImportReport(
         table=export.table.name,
         outcome="created" if target.schema is None else outcome,
@@ -169,34 +181,51 @@ def _create(spark: Any, export: TableExport, target: _Target) -> None:
     )
 
 
-def _write(spark: Any, export: TableExport, target: _Target, before: int, grows: bool) -> str:
-    exported = _read(spark, export)
-    if before == 0:
-        return _add(exported, target) if export.rows else "unchanged"
-    table = spark.table(target.name)
-    existing = row_type(target.schema or export.schema)
-    if export.table.is_append_only:
-        # New columns do not make old rows new: what both sides have is compared.
-        new = rows_to_add(exported, table, common(export.found, existing)).persist()
-        outcome = "unchanged" if new.isEmpty() else _add(new, target)
-        new.unpersist()
-        return outcome
-    if not grows and not differs(exported, table, existing):
+def _append_difference(spark: Any, export: TableExport, target: _Target, staging: Path) -> str:
+    """New columns do not make old rows new: what both sides have is compared."""
+    compared = common(export.found, row_type(target.schema or export.schema))
+    marks = beyond(file_digests(export.files, compared), _present(spark, target, compared))
+    if not marks.any():
         return "unchanged"
-    writer = exported.writeTo(target.name).option("mergeSchema", "true")
-    writer.overwrite(lit(True))
+    return _append(spark, export, target, write_rows(export, marks, staging))
+
+
+def _replace(spark: Any, export: TableExport, target: _Target, *, grows: bool) -> str:
+    whole = row_type(target.schema or export.schema)
+    exported = file_digests(export.files, whole)
+    if not grows and are_same(exported, _present(spark, target, whole)):
+        return "unchanged"
+    writer = _read(spark, export, export.files).writeTo(target.name)
+    writer.option("mergeSchema", "true").overwrite(lit(True))
     return "replaced"
 
 
-def _add(rows: Any, target: _Target) -> str:
-    rows.writeTo(target.name).option("mergeSchema", "true").append()
+def _append(spark: Any, export: TableExport, target: _Target, files: Sequence[Path]) -> str:
+    writer = _read(spark, export, files).writeTo(target.name)
+    writer.option("mergeSchema", "true").append()
     return "appended"
 
 
-def _read(spark: Any, export: TableExport) -> Any:
+def _present(spark: Any, target: _Target, compared: pa.DataType) -> Digests:
+    """The digests of the table's rows, read from its live files."""
+    table = spark.table(target.name)
+    files = [Path(unquote(urlsplit(uri).path)) for uri in table.inputFiles()]
+    digests = file_digests(files, compared)
+    rows = table.count()
+    if len(digests) != rows:
+        raise LoadError(
+            [
+                f"{target.name}: has {rows} rows, its files {len(digests)}: something else than "
+                "this import changed rows in it; drop the table and import again"
+            ]
+        )
+    return digests
+
+
+def _read(spark: Any, export: TableExport, files: Sequence[Path]) -> Any:
     # Names from a user's disk may hold characters that Spark takes as a pattern.
     reader = spark.read.schema(spark_ddl(export.schema)).option("__globPaths__", "false")
-    return reader.parquet(*[str(file) for file in export.files])
+    return reader.parquet(*[str(file) for file in files])
 
 
 def main(arguments: list[str] | None = None) -> int:
