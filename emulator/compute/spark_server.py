@@ -7,6 +7,7 @@ JVM fails here as it does there; and every task can be a process of its own.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -19,9 +20,12 @@ from pathlib import Path
 import psutil
 import pyspark
 
+from emulator.compute.guard import guarded
+from emulator.compute.java import JavaMissingError, require_java
 from emulator.settings import Settings
 
 START_SECONDS = 120
+FOREIGN_VARIABLES = ("SPARK_", "PYSPARK_", "PYTHONPATH", "DATABRICKS_", "MLFLOW_")
 
 
 class SparkStartError(RuntimeError):
@@ -37,6 +41,8 @@ class SparkServer:
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    java: psutil.Process | None = None
+    log_start: int = 0
 
     @property
     def url(self) -> str:
@@ -51,34 +57,34 @@ class SparkServer:
 
     def start(self) -> None:
         """Start Spark and wait until its port answers; SparkStartError otherwise."""
+        try:
+            require_java()
+        except JavaMissingError as error:
+            raise SparkStartError(str(error)) from error
         for folder in (self.settings.logs, self.settings.warehouse, self.settings.metastore):
             folder.mkdir(parents=True, exist_ok=True)
         self.port = _free_port()
-        environment = {
-            **os.environ,
-            "SPARK_HOME": str(Path(pyspark.__file__).parent),
-            "SPARK_LOCAL_IP": "127.0.0.1",
-            "PYSPARK_PYTHON": sys.executable,
-            "SPARK_CONNECT_AUTHENTICATE_TOKEN": self.token,
-            "TZ": "UTC",
-        }
         with self.log.open("ab") as log:
+            self.log_start = log.tell()
             self.process = subprocess.Popen(
-                self._command(),
+                guarded(self._command()),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment,
+                env=self._environment(),
                 cwd=self.settings.state,
                 start_new_session=True,
             )
         self._wait_until_ready()
+        self.java = next(iter(psutil.Process(self.process.pid).children()), None)
 
     def stop(self) -> None:
         """End Spark and all its workers."""
         if self.process is None:
             return
         family = _family(self.process.pid)
+        if self.java is not None and self.java.is_running():
+            family += [member for member in _family(self.java.pid) if member not in family]
         for member in family:
             _quietly(member.terminate)
         _, alive = psutil.wait_procs(family, timeout=10)
@@ -86,6 +92,28 @@ class SparkServer:
             _quietly(member.kill)
         self.process.wait()
         self.process = None
+
+    def why_it_ended(self) -> str:
+        """The reason in Spark's own words where its log has one, else its exit code."""
+        code = self.process.poll() if self.process is not None else None
+        with self.log.open("rb") as log:
+            log.seek(max(self.log_start, self.log.stat().st_size - 200_000))
+            tail = log.read().decode(errors="replace")
+        known = _DEATHS.findall(tail)
+        reason = known[-1].strip() if known else _exit_reason(code)
+        return f"{reason} (Spark's log: {self.log})"
+
+    def _environment(self) -> dict[str, str]:
+        # What the owner's shell says about Spark or a real workspace must not reach this one.
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN_VARIABLES)}
+        return {
+            **kept,
+            "SPARK_HOME": str(Path(pyspark.__file__).parent),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "PYSPARK_PYTHON": sys.executable,
+            "SPARK_CONNECT_AUTHENTICATE_TOKEN": self.token,
+            "TZ": "UTC",
+        }
 
     def _command(self) -> list[str]:
         launcher = Path(pyspark.__file__).parent / "bin" / "spark-submit"
@@ -103,7 +131,8 @@ class SparkServer:
 
     def _configuration(self) -> dict[str, str]:
         java_options = (
-            "-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -Duser.timezone=UTC "
+            "-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError "
+            "-Duser.timezone=UTC "
             f"-Dderby.system.home={self.settings.metastore}"
         )
         return {
@@ -129,7 +158,7 @@ class SparkServer:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if not self.is_running():
-                raise SparkStartError(f"Spark ended while starting; see {self.log}")
+                raise SparkStartError(f"Spark ended while starting: {self.why_it_ended()}")
             with socket.socket() as probe:
                 probe.settimeout(1)
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
@@ -137,6 +166,21 @@ class SparkServer:
             time.sleep(0.2)
         self.stop()
         raise SparkStartError(f"Spark did not answer within {START_SECONDS} s; see {self.log}")
+
+
+_DEATHS = re.compile(
+    r"Terminating due to java\.lang\.OutOfMemoryError.*"
+    r"|.*There is insufficient memory for the Java Runtime.*"
+    r"|.*No space left on device.*"
+    r"|.*Another instance of Derby may have already booted.*"
+    r"|.*Address already in use.*"
+)
+
+
+def _exit_reason(code: int | None) -> str:
+    if code == 137:
+        return "its process was killed (SIGKILL; by the system when memory runs out)"
+    return f"its process ended with exit code {code}"
 
 
 def _free_port() -> int:
