@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 STALE_AFTER = timedelta(days=3, hours=12)
-ADDED = ("ingested_at", "row_key", "snapshot_date")
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,13 @@ class Ingestor:
             column = F.col(quoted(definition.watermark.column))
             rows = rows.where(column.isNull() | (column >= F.lit(since)))
         candidates = with_row_key(rows, definition.key)
-        fresh = candidates.join(target.select("row_key"), "row_key", "left_anti")
+        return self._insert(
+            definition, candidates.join(target.select("row_key"), "row_key", "left_anti")
+        )
+
+    def _insert(self, definition: Bronze, fresh: DataFrame) -> int:
+        from pyspark.sql import functions as F
+
         if fresh.isEmpty():
             return 0
         fresh.withColumn("ingested_at", F.lit(self.now)).write.mode("append").option(
@@ -123,6 +128,8 @@ class Ingestor:
             key = [*key, "snapshot_date"]
             delete = self._delete_gone(rows, target, key, today)
         wanted = with_row_key(rows, key)
+        if target.isEmpty():
+            return self._insert(definition, wanted)
         changed = _changed(wanted, target)
         if not delete and changed.isEmpty():
             return 0

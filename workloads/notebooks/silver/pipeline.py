@@ -1,7 +1,7 @@
 # Databricks notebook source
 # MAGIC %md
 # MAGIC # Silver
-# MAGIC Streaming tables, expectations and quarantine tables, a set per file in `definitions/silver`.
+# MAGIC Streaming tables, expectations and quarantine tables, made from `definitions/silver`.
 
 # COMMAND ----------
 
