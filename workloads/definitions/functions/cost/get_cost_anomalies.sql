@@ -27,7 +27,7 @@ COMMENT 'On which days a workspace spent far more on a product than is usual, de
 RETURN
   WITH bounds AS (
     SELECT
-      COALESCE(end_date, MAX(s.usage_date)) AS last_day
+      MAX(COALESCE(end_date, s.usage_date)) AS last_day
     FROM gold.cost_anomaly_scores AS s
   )
   SELECT

@@ -27,7 +27,7 @@ COMMENT 'What each day cost, and how that compares with a week before. Technical
 RETURN
   WITH bounds AS (
     SELECT
-      COALESCE(end_date, MAX(s.usage_date)) AS last_day
+      MAX(COALESCE(end_date, s.usage_date)) AS last_day
     FROM gold.summary_cost AS s
   ),
   days AS (

@@ -23,7 +23,7 @@ COMMENT 'Which workspaces and products cost most. Technical: summary_cost added 
 RETURN
   WITH bounds AS (
     SELECT
-      COALESCE(end_date, MAX(s.usage_date)) AS last_day
+      MAX(COALESCE(end_date, s.usage_date)) AS last_day
     FROM gold.summary_cost AS s
   ),
   costs AS (
