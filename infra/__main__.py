@@ -11,7 +11,7 @@ from health_monitor.spec import DefinitionErrors
 from rich.console import Console
 
 from infra import deploying
-from infra.environment import Environment, EnvironmentErrors, available
+from infra.environment import Environment, EnvironmentErrors, available, load_environment
 from infra.paths import OUTPUT, ROOT
 from infra.planning import Planner, exit_code
 from infra.preflight import PreflightError, check, find
@@ -39,19 +39,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:
-    # cdktf and node take seconds to load; a mistake in the arguments shows at once.
-    from infra.main import synth
-
+    environment = load_environment(options.env)
+    stacks = options.stack or environment.stacks
+    _refuse_absent(stacks, environment)
     os.environ.update(terraform_variables(current_variables()))
     variables = current_variables()
     find("node", variables)
-    environment = synth(options.env, str(OUTPUT))
-    stacks = options.stack or environment.stacks
-    _refuse_absent(stacks, environment)
+    if options.command != "synth":
+        check(environment, variables)
+    # cdktf and node take seconds to load; what is wrong so far shows at once.
+    from infra.main import synth
+
+    synth(environment, str(OUTPUT))
     if options.command == "synth":
-        console.print(f"wrote {len(stacks)} stacks to {OUTPUT.relative_to(ROOT)}")
+        names = ", ".join(environment.stacks)
+        console.print(f"wrote {names} to {OUTPUT.relative_to(ROOT)}/stacks")
         return 0
-    check(environment, variables)
     if options.command == "deploy":
         return deploying.deploy(environment, stacks, variables, ROOT, console.print)
     terraform = Terraform.found(variables)

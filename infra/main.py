@@ -43,21 +43,19 @@ def build(app: Any, platform: Platform) -> None:
                 stacks[name].stack.add_dependency(stacks[needed].stack)
 
 
-def synth(name: str, outdir: str | None = None) -> Environment:
+def synth(environment: Environment, outdir: str | None = None) -> None:
     """Write the Terraform configuration of an environment."""
-    environment = load_environment(name)
     # Relative, so that messages name files as they stand in the repository.
     definitions = load_definitions(os.path.relpath(DEFINITIONS))
     app = App(outdir=outdir)
     build(app, Platform(environment, definitions, build_wheel()))
     app.synth()
-    return environment
 
 
 def main() -> int:
     """What `cdktf` runs; the environment comes from HEALTH_MONITOR_ENV."""
     try:
-        synth(os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_ENVIRONMENT)
+        synth(load_environment(os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_ENVIRONMENT))
     except (EnvironmentErrors, DefinitionErrors, WheelError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -51,14 +51,18 @@ class Terraform:
 
     def has_state(self, folder: Path) -> bool:
         """Whether the stack is deployed: its state holds something."""
-        result = self._run(folder, ["state", "pull"])
-        if result.code != 0:
-            raise TerraformError(f"reading the state of {folder.name} failed:\n{result.text}")
-        try:
-            return bool(json.loads(result.text)["resources"])
-        except (json.JSONDecodeError, KeyError) as error:
-            message = f"the state of {folder.name} is not readable:\n{result.text}"
-            raise TerraformError(message) from error
+        answer = subprocess.run(
+            [self.program, "state", "pull"],
+            cwd=folder,
+            env=dict(self.variables),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if answer.returncode != 0:
+            raise TerraformError(f"reading the state of {folder.name} failed:\n{answer.stderr}")
+        # Where there is no state, one backend gives nothing and another an empty one.
+        return bool(answer.stdout.strip()) and bool(json.loads(answer.stdout)["resources"])
 
     def destroy(self, folder: Path, tell: Callable[[dict[str, Any]], None]) -> Result:
         """Destroy everything in the stack's state."""

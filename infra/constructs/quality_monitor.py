@@ -66,9 +66,13 @@ class QualityMonitor:
                 )
                 for metric in metrics
             ],
-            schedule=QualityMonitorSchedule(quartz_cron_expression=cron, timezone_id="UTC")
-            if cron
-            else None,
+            schedule=_schedule(cron),
             skip_builtin_dashboard=True,
         )
         pin(resource, "monitor", name)
+
+
+def _schedule(cron: str | None) -> Any:
+    if cron is None:
+        return None
+    return [QualityMonitorSchedule(quartz_cron_expression=cron, timezone_id="UTC")]

@@ -1,0 +1,127 @@
+"""environments/*.yml: the real files load, and a wrong file tells everything that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra.environment import EnvironmentErrors, available, load_environment
+from infra.paths import ENVIRONMENTS
+
+LOCAL = (ENVIRONMENTS / "local.yml").read_text(encoding="utf-8")
+
+
+def problems(folder: Path, text: str, name: str = "local") -> list[str]:
+    """What the loader says about a file: "line: message"."""
+    (folder / f"{name}.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(EnvironmentErrors) as caught:
+        load_environment(name, folder)
+    return [str(problem).removeprefix(f"{folder}/") for problem in caught.value.problems]
+
+
+def replaced(*pairs: tuple[str, str]) -> str:
+    text = LOCAL
+    for old, new in pairs:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    return text
+
+
+def line_of(text: str, part: str) -> int:
+    return next(n for n, line in enumerate(text.splitlines(), 1) if part in line)
+
+
+@pytest.mark.parametrize("name", ["dev", "local", "prod"])
+def test_the_environments_of_the_repository_are_right(name: str) -> None:
+    environment = load_environment(name)
+    assert environment.name == name
+    assert environment.prevent_destroy is (name != "local")
+
+
+def test_local_needs_the_emulator_only_and_reaches_nothing_else() -> None:
+    environment = load_environment("local")
+    assert environment.missing_variables({"DATABRICKS_HOST": "x", "AWS_ACCESS_KEY_ID": ""}) == [
+        "DATABRICKS_TOKEN",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    ]
+    assert environment.terraform_variables == []
+    assert environment.workspace.loopback_only
+
+
+def test_prod_names_a_variable_for_each_address_and_key() -> None:
+    assert load_environment("prod").terraform_variables == [
+        "TF_VAR_platform_email_addresses",
+        "TF_VAR_platform_slack_url",
+        "TF_VAR_platform_pagerduty_key",
+        "TF_VAR_run_as_service_principal",
+    ]
+
+
+def test_all_problems_at_once_each_at_its_line(tmp_path: Path) -> None:
+    text = replaced(
+        ("currency: USD", "currency: dollars"),
+        ("  size: 2X-Small", "  size: Tiny"),
+        ("  auto_stop_minutes: 10", "  auto_stop_minutes: 0"),
+        ("  continuous: false", "  continous: false"),
+        ("kind: slack", "kind: pager"),
+        ("prevent_destroy: false", "prevent_destroy: true"),
+        ("use_lockfile: true", "use_lockfile: false"),
+    )
+    assert problems(tmp_path, text) == [
+        f"local.yml:{line_of(text, 'currency')}: currency: 'dollars' is not allowed; "
+        "it must match ^[A-Z]{3}$",
+        f"local.yml:{line_of(text, 'Tiny')}: warehouse.size: 'Tiny' is not allowed; allowed: "
+        "'2X-Small', 'X-Small', 'Small', 'Medium', 'Large', 'X-Large', '2X-Large' or '3X-Large'",
+        f"local.yml:{line_of(text, 'auto_stop')}: warehouse.auto_stop_minutes: '0' is not "
+        "allowed; must be greater than or equal to 1",
+        f"local.yml:{line_of(text, 'silver_pipeline')}: key 'silver_pipeline.continuous' is "
+        "missing; it must be given",
+        f"local.yml:{line_of(text, 'continous')}: unknown key 'continous'; did you mean "
+        "'continuous'?; allowed here: continuous",
+        f"local.yml:{line_of(text, 'kind: pager')}: destinations[1]: a mapping has no known "
+        "kind; allowed kinds: 'email', 'slack', 'pagerduty'",
+        f"local.yml:{line_of(text, 'use_lockfile')}: backend.use_lockfile: 'False' is not "
+        "allowed; allowed: True",
+        f"local.yml:{line_of(text, 'force_destroy')}: force_destroy and prevent_destroy "
+        "contradict each other; only one may be true",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("https://hooks.slack.health-monitor.invalid/services/none",
+         "https://hooks.slack.com/services/T/B/x", "comes from a variable"),
+        ("platform-team@health-monitor.invalid", "someone@example.com", "comes from a variable"),
+        ("integration_key: none.invalid", "integration_key: 0123456789abcdef",
+         "comes from a variable"),
+        ("url: https", "url_variable: TF_VAR_x\n    url: https", "exactly one of"),
+        ("url: https://hooks.slack.health-monitor.invalid/services/none",
+         "url_variable: SLACK_URL", "TF_VAR_"),
+        ("name: platform_slack", "name: platform_email", "stands twice"),
+        ("ml, pipelines, semantic", "pipelines, semantic", "stack 'pipelines' needs ml"),
+        ("pipelines, semantic", "pipelines, pipeline", "'pipeline' is not allowed"),
+        ("name: local", "name: lokal", "must be the file's: 'local'"),
+        ("host_variable: DATABRICKS_HOST", "host: https://x.com", "unknown key 'host'"),
+        ("token", "token", ""),
+    ][:-1],
+)  # fmt: skip
+def test_single_mistakes(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    text = replaced((old, new))
+    found = problems(tmp_path, text)
+    assert any(expected in problem for problem in found), found
+
+
+def test_broken_yaml_is_a_problem_with_a_line(tmp_path: Path) -> None:
+    found = problems(tmp_path, "name: local\ntags: [a, b\nstacks: {\n")
+    assert len(found) == 1
+    assert found[0].startswith("local.yml:") and "not valid YAML" in found[0]
+
+
+def test_an_environment_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentErrors, match="there are: dev, local, prod"):
+        load_environment("staging_typo")
+    assert available(tmp_path) == []
