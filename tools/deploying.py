@@ -11,7 +11,7 @@ from pathlib import Path
 import boto3
 import psutil
 
-from emulator.provider.install import official_provider_available, write_mirror
+from emulator.provider.install import environment, official_provider_available
 from tools.console import DriverError
 from tools.paths import CACHE, NODE_BIN, PYTHON, ROOT, RUN
 from tools.services import BUCKET, Workspace, running, start_state_backend, start_workspace
@@ -21,14 +21,11 @@ PROVIDER_CHECK_SECONDS = 15
 
 def choose_provider() -> tuple[str, dict[str, str]]:
     """("official" | "offline", the variables that make Terraform use it)."""
-    if official_provider_available(timeout=PROVIDER_CHECK_SECONDS):
-        return "official", {}
-    configuration = write_mirror(CACHE / "provider", PYTHON)
-    return "offline", {
-        "TF_CLI_CONFIG_FILE": str(configuration),
-        "EMULATOR_PROVIDER_PYTHON": str(PYTHON),
-        "EMULATOR_PROVIDER_PATH": str(ROOT),
-    }
+    folder = CACHE / "provider"
+    official = official_provider_available(timeout=PROVIDER_CHECK_SECONDS, folder=folder)
+    if official:
+        return "official", dict(official.environment)
+    return "offline", environment(folder, PYTHON)
 
 
 def variables(workspace: Workspace, state_endpoint: str) -> dict[str, str]:

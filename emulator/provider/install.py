@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulator.provider.__main__ import CACHE_VARIABLE
@@ -13,6 +15,7 @@ from emulator.provider.bundle import PROVIDER_VERSION
 
 PYTHON_VARIABLE = "EMULATOR_PROVIDER_PYTHON"
 PATH_VARIABLE = "EMULATOR_PROVIDER_PATH"
+PLUGIN_CACHE_VARIABLE = "TF_PLUGIN_CACHE_DIR"
 _ADDRESS = "registry.terraform.io/databricks/databricks"
 _PLATFORMS = ("linux_amd64", "linux_arm64", "darwin_amd64", "darwin_arm64")
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -48,8 +51,99 @@ def write_mirror(folder: Path, python: Path) -> Path:
         launcher.write_text(_LAUNCHER)
         launcher.chmod(0o755)
     configuration = folder.resolve() / "terraform.rc"
-    configuration.write_text(
-        f"""provider_installation {{
+    configuration.write_text(_mirror_configuration(mirror))
+    return configuration
+
+
+def environment(folder: Path, python: Path) -> dict[str, str]:
+    """What Terraform needs in its environment to use the mirror in ``folder``."""
+    return {
+        "TF_CLI_CONFIG_FILE": str(write_mirror(folder, python)),
+        # A shared plugin cache would hand the stand-in to deployments to real workspaces.
+        PLUGIN_CACHE_VARIABLE: "",
+        PYTHON_VARIABLE: str(python),
+        PATH_VARIABLE: str(_REPOSITORY),
+        CACHE_VARIABLE: str(folder.resolve() / "cache"),
+    }
+
+
+@dataclass(frozen=True)
+class Availability:
+    """True when the official provider can be had; else ``reason`` says why not.
+
+    ``environment`` is what Terraform needs to find it, beside the user's own settings.
+    """
+
+    available: bool
+    reason: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.available
+
+
+def official_provider_available(timeout: float, folder: Path | None = None) -> Availability:
+    """Whether ``terraform init`` finds the official provider: registry, mirror or plugin cache.
+
+    A plugin cache without a registry works only as a mirror; its configuration file is written
+    to ``folder``.
+    """
+    asked = _try_init(timeout, {})
+    cache = os.environ.get(PLUGIN_CACHE_VARIABLE)
+    if asked or folder is None or not cache:
+        return asked
+    if not (Path(cache) / _ADDRESS / PROVIDER_VERSION).is_dir():
+        return asked
+    folder.mkdir(parents=True, exist_ok=True)
+    configuration = folder.resolve() / "plugin-cache.rc"
+    configuration.write_text(_mirror_configuration(Path(cache).resolve()))
+    settings = {"TF_CLI_CONFIG_FILE": str(configuration), PLUGIN_CACHE_VARIABLE: ""}
+    return _try_init(timeout, settings)
+
+
+def _try_init(timeout: float, settings: Mapping[str, str]) -> Availability:
+    terraform = shutil.which("terraform")
+    if terraform is None:
+        return Availability(False, "terraform is not installed")
+    with tempfile.TemporaryDirectory() as scratch:
+        (Path(scratch) / "main.tf").write_text(_SCRATCH_CONFIGURATION)
+        try:
+            done = subprocess.run(
+                [terraform, "init", "-backend=false", "-input=false", "-no-color"],
+                cwd=scratch,
+                env={**os.environ, **settings, "TF_DATA_DIR": f"{scratch}/data"},
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Availability(False, f"terraform init gave no answer within {timeout:g} s")
+        if done.returncode != 0:
+            return Availability(False, _reason(done.stderr))
+        if any(_is_stand_in(path) for path in _installed(Path(scratch) / "data")):
+            return Availability(False, "Terraform's settings name the offline stand-in itself")
+        return Availability(True, environment=settings)
+
+
+def _installed(data: Path) -> list[Path]:
+    package = data / "providers" / _ADDRESS / PROVIDER_VERSION
+    return [path for platform in package.iterdir() for path in platform.iterdir()]
+
+
+def _is_stand_in(path: Path) -> bool:
+    return path.stat().st_size == len(_LAUNCHER) and path.read_text() == _LAUNCHER
+
+
+def _reason(text: str) -> str:
+    """The message of Terraform's first error, without its frame."""
+    lines = [line.strip(" │╷╵") for line in text.splitlines()]
+    start = next((i for i, line in enumerate(lines) if line.startswith("Error:")), 0)
+    return " ".join(line for line in lines[start:] if line)[:500] or "terraform init failed"
+
+
+def _mirror_configuration(mirror: Path) -> str:
+    return f"""provider_installation {{
   filesystem_mirror {{
     path    = "{mirror}"
     include = ["{_ADDRESS}"]
@@ -59,49 +153,3 @@ def write_mirror(folder: Path, python: Path) -> Path:
   }}
 }}
 """
-    )
-    return configuration
-
-
-def environment(folder: Path, python: Path) -> dict[str, str]:
-    """What Terraform needs in its environment to use the mirror in ``folder``."""
-    return {
-        "TF_CLI_CONFIG_FILE": str(write_mirror(folder, python)),
-        PYTHON_VARIABLE: str(python),
-        PATH_VARIABLE: str(_REPOSITORY),
-        CACHE_VARIABLE: str(folder.resolve() / "cache"),
-    }
-
-
-def official_provider_available(timeout: float) -> bool | str:
-    """True when ``terraform init`` finds the official provider, else the reason why it does not.
-
-    Asked with the user's own Terraform settings: registry, mirror or plugin cache.
-    """
-    terraform = shutil.which("terraform")
-    if terraform is None:
-        return "terraform is not installed"
-    with tempfile.TemporaryDirectory() as scratch:
-        (Path(scratch) / "main.tf").write_text(_SCRATCH_CONFIGURATION)
-        try:
-            done = subprocess.run(
-                [terraform, "init", "-backend=false", "-input=false", "-no-color"],
-                cwd=scratch,
-                env={**os.environ, "TF_DATA_DIR": f"{scratch}/.terraform"},
-                capture_output=True,
-                text=True,
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return f"terraform init gave no answer within {timeout:g} s"
-    if done.returncode == 0:
-        return True
-    return _reason(done.stderr)
-
-
-def _reason(text: str) -> str:
-    """The message of Terraform's first error, without its frame."""
-    lines = [line.strip(" │╷╵") for line in text.splitlines()]
-    start = next((i for i, line in enumerate(lines) if line.startswith("Error:")), 0)
-    return " ".join(line for line in lines[start:] if line)[:500] or "terraform init failed"

@@ -171,15 +171,16 @@ class Provider:
         if body is None:
             return {"new_state": _dynamic(node, None)}
         observed = resource.observe(body, identity, self.api)
+        private = _private(node, observed)
         before = json.loads(request.get("private") or b"{}").get("observed")
-        old = state if before is None else before
-        compared = refresh.redact(node, observed)
         if before is None:
             new_state = _adopt(node, state, observed)
+        elif request["private"] == private:
+            new_state = state
         else:
-            new_state = refresh.merge(node, state, old, compared)
+            new_state = refresh.merge(node, state, before, refresh.redact(node, observed))
             resource.drift(self.api, new_state, before, observed)
-        return {"new_state": _dynamic(node, new_state), "private": _private(node, observed)}
+        return {"new_state": _dynamic(node, new_state), "private": private}
 
     def _import_resource_state(self, request: Message) -> Message:
         resource = self._resource(request["type_name"])
@@ -227,7 +228,9 @@ class Provider:
             summary, detail, path = error.summary, error.detail, error.path
         elif isinstance(error, ApiFault):
             summary = f"cannot {_verb(method, request)} {kind.removeprefix('databricks_')}"
-            summary = f"{summary.replace('_', ' ')}: {error.message}"
+            # The first line for the headline; the rest of a long message follows as detail.
+            headline = error.message.partition("\n")[0]
+            summary = f"{summary.replace('_', ' ')}: {headline}"
             detail = f"{error.error_code}: {error.message}"
             path = self._fault_path(kind, error)
         else:
@@ -279,8 +282,10 @@ def _adopt(node: Node, state: State, observed: State) -> State:
 
 def _private(node: Node, observed: State) -> bytes:
     extra = {name: value for name, value in observed.items() if name not in node.fields}
-    kept = {**_pruned(refresh.redact(node, observed)), **extra}
-    return json.dumps({"observed": kept}, separators=(",", ":")).encode()
+    redacted = values.canonical(node, refresh.redact(node, observed))
+    kept = {**_pruned(redacted), **extra}
+    # Terraform takes a private state with other bytes for a change: keep the order of everything.
+    return json.dumps({"observed": kept}, separators=(",", ":"), sort_keys=True).encode()
 
 
 def _pruned(value: Any) -> Any:

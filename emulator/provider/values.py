@@ -20,6 +20,9 @@ class _Unknown:
     def __repr__(self) -> str:
         return "UNKNOWN"
 
+    def __deepcopy__(self, memo: object) -> _Unknown:
+        return self
+
 
 UNKNOWN = _Unknown()
 _UNKNOWN_EXTENSION = msgpack.ExtType(0, b"\x00")
@@ -97,20 +100,21 @@ def has_unknown(value: Any) -> bool:
 
 def same(node: Node, one: Any, other: Any) -> bool:
     """Equality that knows that sets have no order and that no block is an empty list."""
-    return bool(_comparable(node, one) == _comparable(node, other))
+    return bool(canonical(node, one) == canonical(node, other))
 
 
-def _comparable(node: Node, value: Any) -> Any:
+def canonical(node: Node, value: Any) -> Any:
+    """One form for equal values."""
     if value is UNKNOWN:
         return UNKNOWN
     if value is None:
         return node.empty
     if node.kind == "object":
-        return {name: _comparable(child, value.get(name)) for name, child in node.fields.items()}
+        return {name: canonical(child, value.get(name)) for name, child in node.fields.items()}
     if node.kind == "map":
-        return {key: _comparable(node.inner, item) for key, item in value.items()}
+        return {key: canonical(node.inner, item) for key, item in value.items()}
     if node.kind in ("list", "set"):
-        items = [_comparable(node.inner, item) for item in value]
+        items = [canonical(node.inner, item) for item in value]
         return sorted(items, key=sort_key) if node.kind == "set" else items
     return value
 

@@ -152,7 +152,8 @@ class Notebook(WorkspaceFile):
         if config.get("language") is None and suffix in _LANGUAGES:
             planned["language"] = _LANGUAGES[suffix]
         if config.get("format") is None:
-            planned["format"] = "JUPYTER" if suffix == ".ipynb" else "SOURCE"
+            default = "JUPYTER" if suffix == ".ipynb" else "SOURCE"
+            planned["format"] = prior.get("format") if prior else default
 
     def import_fields(self, planned: State) -> Body:
         fields = {"format": planned.get("format") or "SOURCE"}

@@ -91,7 +91,7 @@ class SqlTable(Resource):
             error = answer["status"].get("error", {})
             code = str(error.get("error_code", answer["status"]["state"]))
             message = str(error.get("message", "the statement did not succeed"))
-            raise ApiFault(400, code, f"{message} (in: {statement})")
+            raise ApiFault(400, code, f"{message}\n\nStatement: {statement}")
 
 
 def _same_type(one: dict[str, Any], other: dict[str, Any]) -> bool:
