@@ -6,7 +6,9 @@ names that column, and an outer SELECT leaves it out.
 
 from __future__ import annotations
 
+from emulator.sql.errors import SqlError
 from emulator.sql.plan import Context, Plan
+from emulator.sql.records import MetricView
 from emulator.sql.tokens import Edits, Statement
 
 _SET_OPERATORS = {"UNION", "EXCEPT", "INTERSECT", "MINUS"}
@@ -27,6 +29,47 @@ def rewrite_having(sql: str, context: Context, plan: Plan) -> str:
         start = having + 1
 
 
+def check_queries(sql: str, context: Context, plan: Plan) -> str:
+    """What Databricks refuses on a metric view: `*`, a bare measure, a join."""
+    if not context.catalog.has_metric_views():
+        return sql
+    statement = Statement(sql)
+    for index in range(len(statement)):
+        if statement.word(index) not in ("FROM", "JOIN"):
+            continue
+        view = _metric_view(statement, index + 1, context)
+        if view is not None:
+            _check_query(statement, index, view)
+    return sql
+
+
+def _check_query(statement: Statement, from_: int, view: MetricView) -> None:
+    _, after = statement.name(from_ + 1)
+    end = _end(statement, after, _SET_OPERATORS | _AFTER_HAVING | {"WHERE", "GROUP", "HAVING"})
+    joined = statement.word(from_) == "JOIN" or any(
+        statement.word(place) == "JOIN" for place in range(after, end)
+    )
+    if joined:
+        message = f"The metric view {view.full_name} cannot be joined; aggregate it in a CTE."
+        raise SqlError("METRIC_VIEW_JOIN_NOT_SUPPORTED", message, "0A000")
+    select, _ = _select_of(statement, from_ - 1)
+    measures = {field.name.lower() for field in view.fields if field.role == "measure"}
+    for place in range(max(select, 0) + 1, from_):
+        before = statement.word(place - 1)
+        bare = before in ("SELECT", ",", "DISTINCT", "(", "+", "-", "*", "/")
+        if statement.word(place) == "*" and before in ("SELECT", ","):
+            raise _missing_measure("*", view)
+        in_call = before == "(" and statement.word(place - 2) in ("MEASURE", "AGG")
+        text = str(statement.tokens[place].text)
+        if bare and not in_call and statement.is_name(place) and text.lower() in measures:
+            raise _missing_measure(text, view)
+
+
+def _missing_measure(what: str, view: MetricView) -> SqlError:
+    message = f"`{what}` of {view.full_name}: a measure is read with MEASURE(...)."
+    return SqlError("METRIC_VIEW_MISSING_MEASURE_FUNCTION", message, "42803")
+
+
 def rewrite_distinct(sql: str, context: Context, plan: Plan) -> str:
     """SELECT DISTINCT <dimensions> FROM <metric view> groups by them instead."""
     if "DISTINCT" not in sql.upper():
@@ -38,7 +81,7 @@ def rewrite_distinct(sql: str, context: Context, plan: Plan) -> str:
             continue
         end = _end(statement, index, _SET_OPERATORS)
         from_ = _end(statement, index, {"FROM"})
-        if from_ >= end or not _is_metric_view(statement, from_ + 1, context):
+        if from_ >= end or not _metric_view(statement, from_ + 1, context):
             continue
         before = _end(statement, from_, _SET_OPERATORS | _AFTER_HAVING | {"HAVING", "GROUP"})
         if statement.word(before) in ("HAVING", "GROUP") or _measures(statement, index, end):
@@ -48,13 +91,16 @@ def rewrite_distinct(sql: str, context: Context, plan: Plan) -> str:
     return edits.apply()
 
 
-def _is_metric_view(statement: Statement, index: int, context: Context) -> bool:
+def _metric_view(statement: Statement, index: int, context: Context) -> MetricView | None:
     if not statement.is_name(index):
-        return False
+        return None
     parts, _ = statement.name(index)
-    if len(parts) > 3 or not context.catalog.has_metric_views():
-        return False
-    return context.catalog.metric_view(context.name(parts).full) is not None
+    if len(parts) > 3:
+        return None
+    last = parts[-1].lower()
+    if not any(view.name == last for view in context.catalog.all(MetricView)):
+        return None
+    return context.catalog.metric_view(context.name(parts).full)
 
 
 def _next_having(statement: Statement, start: int) -> int | None:

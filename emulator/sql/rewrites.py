@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from emulator.settings import CATALOG
 from emulator.sql.errors import SqlError, no_such_catalog
 from emulator.sql.information_schema import VIEWS, temp_view
-from emulator.sql.metric_queries import rewrite_distinct, rewrite_having
+from emulator.sql.metric_queries import check_queries, rewrite_distinct, rewrite_having
 from emulator.sql.names import quote, string_literal
 from emulator.sql.plan import Context, Plan
 from emulator.sql.tokens import Edits, Statement
@@ -158,6 +158,7 @@ PASSES: tuple[Callable[[str, Context, Plan], str], ...] = (
     check_catalogs,
     rewrite_information_schema,
     rewrite_functions,
+    check_queries,
     rewrite_distinct,
     rewrite_having,
 )

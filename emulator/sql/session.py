@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from emulator.settings import CATALOG, USER_NAME
 from emulator.sql.catalog_store import CatalogStore
 from emulator.sql.dialect import plan as plan_statement
+from emulator.sql.identifiers import Args, resolve_identifiers
 from emulator.sql.information_schema import VIEWS, temp_view
 from emulator.sql.metadata import SparkMetadata, is_fresh
 from emulator.sql.names import Namespace, ObjectName, check_catalog, quote
 from emulator.sql.plan import Context, Plan
+from emulator.sql.records import Schema, Table
 from emulator.sql.tokens import split_statements
 
-__all__ = ["Namespace", "execute", "install", "split_statements", "sync"]
+__all__ = [
+    "Namespace",
+    "create_missing_schemas",
+    "execute",
+    "install",
+    "refresh_table",
+    "split_statements",
+    "sync",
+]
 
 _ORIGINAL = "_emulator_original_sql"
-Args = Mapping[str, Any] | Sequence[Any] | None
+_ORIGINAL_TABLE = "_emulator_original_table"
 
 
 def execute(
@@ -27,28 +37,33 @@ def execute(
     catalog: CatalogStore,
     args: Args = None,
     current: Namespace | None = None,
+    frames: Mapping[str, Any] | None = None,
 ) -> Any:
     """Run one statement of Databricks SQL; gives a DataFrame, empty if there is no result.
 
-    ``current`` becomes the session's schema, as USE would make it.
+    ``current`` becomes the session's schema, as USE would make it. ``frames`` are what the text
+    names in braces, as PySpark's own keyword arguments.
     """
     sql = _original_sql(spark)
     if current is not None:
         sql(f"USE {quote(check_catalog(current.catalog))}.{quote(current.schema)}")
     metadata = SparkMetadata(spark, sql, catalog)
     context = Context(catalog, metadata, lambda: _namespace(sql), USER_NAME)
-    planned = plan_statement(statement, context)
-    return _run(spark, sql, statement, planned, metadata, catalog, args)
+    planned = plan_statement(resolve_identifiers(statement, args), context)
+
+    def send(text: str) -> Any:
+        return sql(text, args=_spark_args(args), **(frames or {}))
+
+    return _run(spark, send, statement, planned, metadata, catalog)
 
 
 def _run(
     spark: Any,
-    sql: Any,
+    send: Callable[[str], Any],
     statement: str,
     planned: Plan,
     metadata: SparkMetadata,
     catalog: CatalogStore,
-    args: Args,
 ) -> Any:
     if planned.views:
         sync(spark, catalog)
@@ -56,7 +71,7 @@ def _run(
             _create_view(spark, catalog, view)
     result = None
     for text in planned.sql:
-        result = sql(text, args=_spark_args(args)) if args else sql(text)
+        result = send(text)
     for kind, name in planned.touched:
         _refresh(metadata, kind, name)
     for record in planned.records:
@@ -77,7 +92,9 @@ def empty(spark: Any) -> Any:
 
 
 def _spark_args(args: Args) -> Any:
-    return dict(args) if isinstance(args, Mapping) else list(args or ())
+    if not args:
+        return None
+    return dict(args) if isinstance(args, Mapping) else list(args)
 
 
 def _original_sql(spark: Any) -> Any:
@@ -114,6 +131,21 @@ def install(spark: Any, catalog: CatalogStore) -> None:
         return execute(spark, sqlQuery, catalog=catalog, args=args)
 
     spark.sql = sql
+
+
+def refresh_table(spark: Any, catalog: CatalogStore, full_name: str) -> Table | None:
+    """Renew the entry of one table that a DataFrame wrote; None if Spark does not have it."""
+    metadata = SparkMetadata(spark, _original_sql(spark), catalog)
+    return metadata.refresh_table(ObjectName.parse(full_name))
+
+
+def create_missing_schemas(spark: Any, catalog: CatalogStore) -> None:
+    """Give Spark the schemas that REST calls made while it was not running."""
+    sql = _original_sql(spark)
+    present = {row[0].lower() for row in sql(f"SHOW SCHEMAS IN {CATALOG}").collect()}
+    for schema in catalog.all(Schema, CATALOG):
+        if schema.name not in present:
+            sql(f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.{quote(schema.name)}")
 
 
 def sync(spark: Any, catalog: CatalogStore, schemas: Iterable[str] | None = None) -> None:
