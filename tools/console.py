@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console
+from rich.markup import escape
 
 
 class DriverError(Exception):
@@ -38,13 +39,13 @@ class Step:
         now = time.monotonic()
         if not self.console.is_terminal and now - self.shown >= 10:
             self.shown = now
-            self.console.print(f"    {self.elapsed():4.0f} s  {detail}", highlight=False)
+            self.console.print(f"    {self.elapsed():4.0f} s  {escape(detail)}", highlight=False)
 
     def elapsed(self) -> float:
         return time.monotonic() - self.started
 
     def __rich__(self) -> str:
-        return f"{self.title} [dim]{self.elapsed():.0f} s  {self.detail[:70]}[/dim]"
+        return f"{self.title} [dim]{self.elapsed():.0f} s  {escape(self.detail[:70])}[/dim]"
 
 
 @dataclass
@@ -65,14 +66,14 @@ class Steps:
             self.console.print(f"  {title} ...", highlight=False)
             yield step
         self.seconds[title] = step.elapsed()
-        note = f"  [dim]{step.detail[:60]}[/dim]" if step.detail else ""
+        note = f"  [dim]{escape(step.detail[:60])}[/dim]" if step.detail else ""
         mark = "[green]done[/green]"
         self.console.print(f"  {mark} {title} in {step.elapsed():.1f} s{note}", highlight=False)
 
     def fail(self, error: DriverError) -> None:
         """Print an error: what, where, what to do."""
-        self.console.print(f"[bold red]Error:[/bold red] {error.what}", highlight=False)
+        self.console.print(f"[bold red]Error:[/bold red] {escape(error.what)}", highlight=False)
         if error.where:
-            self.console.print(f"  where: {error.where}", highlight=False)
+            self.console.print(f"  where: {escape(error.where)}", highlight=False)
         if error.todo:
-            self.console.print(f"  to do: {error.todo}", highlight=False)
+            self.console.print(f"  to do: {escape(error.todo)}", highlight=False)

@@ -117,7 +117,7 @@ def detection(warehouse: Warehouse, catalog: str, truth: Path) -> Detection:
     """Precision in flagged workspace-SKU-days, recall in incidents; scored days only."""
     with duckdb.connect() as connection:
         spikes = connection.execute(
-            "SELECT incident_id, kind, workspace_id, sku_name, start_date, end_date "
+            "SELECT incident_id, kind, workspace_id, sku_name, first_date, last_date "
             "FROM read_parquet($file) WHERE is_cost_spike",
             {"file": str(truth / "incidents.parquet")},
         ).fetchall()

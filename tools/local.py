@@ -57,9 +57,11 @@ def run(options: Options, steps: Steps) -> None:
         for name in (SETUP_JOB, REFRESH_JOB):
             with steps.step(f"Job {name}") as step:
                 running.run_job(client, _job_name(environment, name), step.say)
-        report = Report(workspace.host, provider, _source_text(folder, imported))
+        report = Report(workspace.host, provider, _source_text(imported))
+        report.not_assessed = [t["table"] for t in imported if t["outcome"] == "absent"]
         with steps.step("Alerts, dashboard and figures") as step:
             _assess(report, workspace, client, environment, folder, step.say)
+        source.note_completed()
     report.seconds = steps.seconds
     report.setup_seconds = float(SETUP_SECONDS.read_text()) if SETUP_SECONDS.exists() else None
     show(report, steps.console)
@@ -113,8 +115,8 @@ def _job_name(environment: dict[str, Any], name: str) -> str:
     return Naming(Environment.model_validate(environment)).job(name)
 
 
-def _source_text(folder: Path, imported: dict[str, Any]) -> str:
-    rows = sum(int(table.get("rows_added", 0)) for table in imported.get("tables", []))
+def _source_text(imported: list[dict[str, Any]]) -> str:
+    rows = sum(int(table["rows_after"]) - int(table["rows_before"]) for table in imported)
     kind = json.loads(SOURCE_FILE.read_text())["kind"]
     return f"{kind} account; {rows:,} rows came in"
 

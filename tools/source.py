@@ -33,13 +33,32 @@ def choose(system_tables: Path | None) -> None:
                 str(SOURCE_FILE),
                 "`make clean` first: two accounts in one workspace would add up",
             )
+        return
     SOURCE_FILE.parent.mkdir(parents=True, exist_ok=True)
     SOURCE_FILE.write_text(json.dumps(wanted))
+
+
+def note_completed() -> None:
+    """Remember the last simulated day that went through everything: the next run adds one."""
+    account = ACCOUNT / "account.json"
+    if account.exists():
+        noted = json.loads(SOURCE_FILE.read_text())
+        noted["completed_day"] = json.loads(account.read_text())["last_day"]
+        SOURCE_FILE.write_text(json.dumps(noted))
+
+
+def _is_completed() -> bool:
+    """Whether the account as it lies there has gone through everything."""
+    last_day = json.loads((ACCOUNT / "account.json").read_text())["last_day"]
+    return bool(json.loads(SOURCE_FILE.read_text()).get("completed_day") == last_day)
 
 
 def simulate(say: Callable[[str], None], arguments: list[str]) -> Path:
     """Make the account, or add its next day; the folder of its tables."""
     if (ACCOUNT / "account.json").exists():
+        if not _is_completed():
+            say("the last run did not reach its end: no new day")
+            return ACCOUNT / "tables"
         command = ["next-day", "--out", str(ACCOUNT)]
     else:
         command = ["simulate", "--out", str(ACCOUNT), *arguments]
@@ -61,25 +80,28 @@ def simulate(say: Callable[[str], None], arguments: list[str]) -> Path:
     return ACCOUNT / "tables"
 
 
-def import_tables(workspace: Workspace, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """Bring a folder of exports into the emulator's system tables; the import's report."""
+def import_tables(
+    workspace: Workspace, folder: Path, say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Bring a folder of exports into the emulator's system tables; a report a table."""
     headers = {"Authorization": f"Bearer {workspace.token}"}
     with httpx.Client(base_url=workspace.host, headers=headers, timeout=60) as client:
         answer = client.post(
             "/emulator/v1/system-tables/import", json={"folder": str(folder.resolve())}
         )
         operation = _document(answer, folder)
-        while not operation.get("done"):
-            say(str(operation.get("progress") or "importing"))
+        address = f"/emulator/v1/operations/{operation['operation_id']}"
+        while operation["state"] == "RUNNING":
+            say((operation["progress"] or ["importing"])[-1])
             time.sleep(0.3)
-            operation = _document(client.get(f"/emulator/v1/operations/{operation['id']}"), folder)
-    if operation.get("error"):
+            operation = _document(client.get(address), folder)
+    if operation["state"] != "SUCCESS":
         raise DriverError(
-            f"The system tables were not imported: {operation['error']}",
+            f"The system tables were not imported: {operation.get('error')}",
             str(folder),
-            "mend or remove the file that it names, and run again; nothing of it was imported",
+            "mend or remove what it names, and run again; nothing of that table was imported",
         )
-    return dict(operation.get("result") or {})
+    return list(operation["result"])
 
 
 def _document(answer: httpx.Response, folder: Path) -> dict[str, Any]:
