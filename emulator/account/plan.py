@@ -164,7 +164,7 @@ def _entities(parameters: Parameters, workspaces: tuple[Workspace, ...]) -> Iter
     rows = parameters.rows_per_day / parameters.workspaces
     scale = min(max(rows / ROWS_AT_SCALE_ONE, 0.4), 6.0)
     for place, product in enumerate(products()):
-        count = max(1, round(product.count * scale)) if product.count > 1 else 1
+        count = max(min(product.count, 2), round(product.count * scale)) if product.count > 1 else 1
         homes = [None] if product.account_level else list(workspaces)
         for home in homes:
             for ordinal in range(count):
@@ -180,7 +180,7 @@ def _entity(
 ) -> Entity:
     home = workspace.index if workspace else 10_000
     rng = parameters.rng(_STREAM_ENTITIES, place, home, ordinal)
-    created, deleted, changes = _life(rng, product, ordinal)
+    created, deleted, changes = _life(rng, place, product, ordinal, first_home=home == 0)
     number = place * 1000 + ordinal
     team = _TEAMS[int(rng.integers(len(_TEAMS)))]
     return Entity(
@@ -201,21 +201,29 @@ def _entity(
 
 
 def _life(
-    rng: np.random.Generator, product: Product, ordinal: int
+    rng: np.random.Generator, place: int, product: Product, ordinal: int, *, first_home: bool
 ) -> tuple[int, int | None, tuple[int, ...]]:
-    """Created, deleted and changed on which days; the first of each product stays for ever."""
+    """Created, deleted and changed on which days.
+
+    The first entity of each product stays for ever; in the first workspace it changes early and
+    the second is deleted early, so that the smallest account has versions and deletions too.
+    """
     created = -int(rng.integers(20, 400))
     deleted: int | None = None
-    changes = tuple(sorted({int(day) for day in rng.integers(1, 90, int(rng.integers(0, 3)))}))
+    changes = {int(day) for day in rng.integers(1, 90, int(rng.integers(0, 3)))}
     fate = rng.random()
     if product.begins is not None:
         return product.begins, None, ()
-    if ordinal > 0 and fate < 0.12:
+    if ordinal == 0 and first_home:
+        changes.add(1 + place % 4)
+    elif ordinal == 1 and first_home:
+        deleted = 3 + place
+    elif ordinal > 0 and fate < 0.12:
         created = int(rng.integers(2, 60))
     elif ordinal > 0 and fate < 0.26:
         deleted = int(rng.integers(3, 90))
-    alive = [day for day in changes if created < day and (deleted is None or day < deleted)]
-    return created, deleted, tuple(alive)
+    alive = {day for day in changes if created < day and (deleted is None or day < deleted)}
+    return created, deleted, tuple(sorted(alive))
 
 
 def _entity_id(

@@ -105,7 +105,7 @@ def _originals(rng: np.random.Generator, plan: Plan, day: int, meters: list[Mete
     counts = _share_out(round(plan.parameters.rows_per_day * share), meter_weights(meters))
     source = np.repeat(np.arange(len(meters)), counts)
     size = len(source)
-    hour = _hours(meters, counts, source)
+    hour = _hours(rng, meters, counts, source)
     late_start = rng.random(size) < 0.2
     midnight = int(plan.parameters.moment(day).timestamp()) * 1_000_000
     start = midnight + hour * _HOUR + late_start * rng.integers(1, 1800, size) * 1_000_000
@@ -133,7 +133,7 @@ def _share_out(rows: int, weights: npt.NDArray[np.float64]) -> _Ints:
     return shared
 
 
-def _hours(meters: list[Meter], counts: _Ints, source: _Ints) -> _Ints:
+def _hours(rng: np.random.Generator, meters: list[Meter], counts: _Ints, source: _Ints) -> _Ints:
     """Spread each meter's rows over its hours, evenly, several in an hour if they are many."""
     lengths = np.array([len(meter.hours) for meter in meters])
     padded = np.zeros((len(meters), 24), dtype=np.int64)
@@ -141,7 +141,8 @@ def _hours(meters: list[Meter], counts: _Ints, source: _Ints) -> _Ints:
         padded[place, : len(meter.hours)] = meter.hours
     within = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
     length, count = lengths[source], counts[source]
-    slot = np.where(count >= length, within % length, within * length // count)
+    shift = rng.integers(0, lengths)[source]
+    slot = np.where(count >= length, within, within * length // count + shift) % length
     chosen: _Ints = padded[source, slot]
     return chosen
 
