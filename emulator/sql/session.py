@@ -12,6 +12,7 @@ from emulator.sql.identifiers import Args, resolve_identifiers
 from emulator.sql.information_schema import VIEWS, temp_view
 from emulator.sql.metadata import SparkMetadata, is_fresh
 from emulator.sql.names import Namespace, ObjectName, check_catalog, quote
+from emulator.sql.parameters import bind
 from emulator.sql.plan import Context, Plan
 from emulator.sql.records import Schema, Table
 from emulator.sql.tokens import split_statements
@@ -49,10 +50,10 @@ def execute(
         sql(f"USE {quote(check_catalog(current.catalog))}.{quote(current.schema)}")
     metadata = SparkMetadata(spark, sql, catalog)
     context = Context(catalog, metadata, lambda: _namespace(sql), USER_NAME)
-    planned = plan_statement(resolve_identifiers(statement, args), context)
+    planned = plan_statement(bind(resolve_identifiers(statement, args), args), context)
 
     def send(text: str) -> Any:
-        return sql(text, args=_spark_args(args), **(frames or {}))
+        return sql(text, **(frames or {}))
 
     return _run(spark, send, statement, planned, metadata, catalog)
 
@@ -89,12 +90,6 @@ def empty(spark: Any) -> Any:
     from pyspark.sql.types import StructType
 
     return spark.createDataFrame([], StructType([]))
-
-
-def _spark_args(args: Args) -> Any:
-    if not args:
-        return None
-    return dict(args) if isinstance(args, Mapping) else list(args)
 
 
 def _original_sql(spark: Any) -> Any:
