@@ -67,3 +67,40 @@ def gold_refresh() -> None:
     wrong = reconcile(spark, arguments.catalog)
     if wrong:
         raise SystemExit(f"{wrong} days do not agree with the source: see platform.reconciliation")
+
+
+def semantic_deploy() -> None:
+    """Create or replace functions and metric views."""
+    from health_monitor.semantic.deploy import deploy
+
+    arguments = _arguments()
+    deploy(session(), _definitions(arguments), arguments.catalog)
+
+
+def train_model() -> None:
+    """Train one model, make the version champion, and serve it if it has an endpoint."""
+    from health_monitor.ml.train import train
+
+    arguments = _arguments("model", "experiment", optional=("endpoint",))
+    definition = _definitions(arguments).models[arguments.model]
+    train(session(), definition, arguments.catalog, arguments.experiment, arguments.endpoint)
+
+
+def score_model() -> None:
+    """Score gold with the champion of one model."""
+    from health_monitor.ml.score import score
+
+    arguments = _arguments("model")
+    definitions = _definitions(arguments)
+    definition = definitions.models[arguments.model]
+    target = definitions.gold[definition.scores.removeprefix("gold.")]
+    score(session(), definition, target, arguments.catalog)
+
+
+def refresh_monitors() -> None:
+    """Bring the metric tables of all monitors on gold up to date."""
+    from health_monitor.operations.monitors import refresh
+
+    arguments = _arguments()
+    tables = [definition.table for definition in _definitions(arguments).gold.values()]
+    refresh(tables, arguments.catalog)
