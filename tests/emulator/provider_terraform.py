@@ -71,12 +71,14 @@ class Terraform:
         assert done.returncode in (0, 2), done.stdout + done.stderr
         return done.returncode, done.stdout
 
-    def changes(self) -> dict[str, list[str]]:
-        """The actions that a plan would take, by address; nothing when it is empty."""
-        self.run("plan", "-input=false", "-out=plan.bin")
-        shown = json.loads(self.run("show", "-json", "plan.bin").stdout)
-        changes = {c["address"]: c["change"]["actions"] for c in shown["resource_changes"]}
-        return {address: actions for address, actions in changes.items() if actions != ["no-op"]}
+    def changes(self) -> dict[str, str]:
+        """What a plan would do (create, update, replace, delete), by address; {} when nothing."""
+        done = self.run("plan", "-input=false", "-json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        changes = [line["change"] for line in lines if line["type"] == "planned_change"]
+        planned = {change["resource"]["addr"]: change["action"] for change in changes}
+        return {address: action for address, action in planned.items() if action != "import"}
 
     def state(self, address: str) -> Json:
         shown = json.loads(self.run("show", "-json").stdout)
