@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     if options.command == "destroy":
         return deploying.destroy(environment, stacks, terraform, OUTPUT, console.print)
     planner = Planner(environment, terraform, OUTPUT)
-    plans = planner.plan(stacks, lambda stack: console.print(f"planning {stack} ...", style="dim"))
+    plans = planner.plan(stacks, lambda plan: console.print(f"planned {plan.stack}", style="dim"))
     show_plans(console, plans)
     return exit_code(plans)
 

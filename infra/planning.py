@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -15,6 +16,7 @@ from infra.naming import Naming
 from infra.stack_order import ALL_STACKS, DEPENDS_ON
 from infra.terraform import CHANGES, ERROR, NO_CHANGES, Result, Terraform
 
+PARALLEL_PLANS = 2
 # Terraform's words for an id that an earlier stack has not written yet.
 NOT_YET_THERE = ("Unable to find remote state", "Unsupported attribute")
 
@@ -64,15 +66,19 @@ class Planner:
         return self.output / "stacks" / Naming(self.environment).stack(stack)
 
     def plan(
-        self, stacks: Sequence[str], tell: Callable[[str], None] = lambda stack: None
+        self, stacks: Sequence[str], tell: Callable[[StackPlan], None] = lambda plan: None
     ) -> list[StackPlan]:
         """The plans of these stacks; a stack whose plan fails does not stop the others."""
-        done: dict[str, StackPlan] = {}
-        for stack in (name for name in ALL_STACKS if name in stacks):
-            tell(stack)
+        chosen = [name for name in ALL_STACKS if name in stacks]
+        for stack in chosen:
+            # One at a time: Terraform's plugin cache is not made for two.
             self.terraform.init(self.folder(stack))
-            result = self.terraform.plan(self.folder(stack))
-            done[stack] = self._read(stack, result, done)
+        done: dict[str, StackPlan] = {}
+        with ThreadPoolExecutor(max_workers=PARALLEL_PLANS) as pool:
+            results = pool.map(lambda stack: self.terraform.plan(self.folder(stack)), chosen)
+            for stack, result in zip(chosen, results, strict=True):
+                done[stack] = self._read(stack, result, done)
+                tell(done[stack])
         return list(done.values())
 
     def _read(self, stack: str, result: Result, done: dict[str, StackPlan]) -> StackPlan:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from health_monitor.spec import DefinitionErrors, Problem
+
 from infra.constructs.base import Reference
 from infra.constructs.exchange import Imports, export
 from infra.constructs.job import Job, Layer, NotebookTask, PipelineTask, RunJobTask, Task, WheelTask
@@ -79,6 +81,10 @@ class PipelinesStack:
         name = str(Path(path).with_suffix("")).replace("/", "_")
         workspace_path = self._platform.naming.notebook(path)
         source = self._platform.notebooks / path
+        if not source.is_file():
+            raise DefinitionErrors(
+                [Problem(str(source), 1, "a job runs this notebook; it is missing")]
+            )
         return Notebook(self.stack, name=name, source=source, path=workspace_path).path
 
     def _job(
