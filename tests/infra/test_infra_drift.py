@@ -195,7 +195,7 @@ DRIFTED = {
     ("databricks_dashboard.dashboard_cost", "update"),
     ("databricks_alert_v2.alert_no_usage", "update"),
     ("databricks_alert_v2.alert_unusual_cost", "create"),
-    ("databricks_notification_destination.destination_platform_slack", "update"),
+    ("databricks_notification_destination.destination_slack", "update"),
     ("databricks_quality_monitor.monitor_usage", "update"),
 }
 

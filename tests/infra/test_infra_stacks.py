@@ -151,9 +151,9 @@ def test_no_secret_and_no_machine_in_the_configuration(stacks_of: dict[str, Stac
                 assert forbidden not in text, f"{forbidden} in {environment} {name}"
     observability = stacks_of["prod"]["observability"]
     destinations = observability["resource"]["databricks_notification_destination"]
-    slack = destinations["destination_platform_slack"]["config"]["slack"]
-    assert slack == {"url": "${var.platform_slack_url}"}
-    assert observability["variable"]["platform_slack_url"]["sensitive"] is True
+    slack = destinations["destination_slack"]["config"]["slack"]
+    assert slack == {"url": "${var.slack_url}"}
+    assert observability["variable"]["slack_url"]["sensitive"] is True
 
 
 def test_stacks_read_only_what_earlier_stacks_export(stacks_of: dict[str, Stacks]) -> None:

@@ -53,9 +53,9 @@ def test_local_needs_the_emulator_only_and_reaches_nothing_else() -> None:
 
 def test_prod_names_a_variable_for_each_address_and_key() -> None:
     assert load_environment("prod").terraform_variables == [
-        "TF_VAR_platform_email_addresses",
-        "TF_VAR_platform_slack_url",
-        "TF_VAR_platform_pagerduty_key",
+        "TF_VAR_email_addresses",
+        "TF_VAR_slack_url",
+        "TF_VAR_pagerduty_key",
         "TF_VAR_run_as_service_principal",
     ]
 
@@ -101,7 +101,7 @@ def test_all_problems_at_once_each_at_its_line(tmp_path: Path) -> None:
         ("url: https", "url_variable: TF_VAR_x\n    url: https", "exactly one of"),
         ("url: https://hooks.slack.health-monitor.invalid/services/none",
          "url_variable: SLACK_URL", "TF_VAR_"),
-        ("name: platform_slack", "name: platform_email", "stands twice"),
+        ("name: slack", "name: email", "stands twice"),
         ("ml, pipelines, semantic", "pipelines, semantic", "stack 'pipelines' needs ml"),
         ("pipelines, semantic", "pipelines, pipeline", "'pipeline' is not allowed"),
         ("name: local", "name: lokal", "must be the file's: 'local'"),
