@@ -56,8 +56,11 @@ display(reconciliation)
 sources = spark.sql(
     f"""
     SELECT source, status, detail, new_rows, row_count, checked_at
-    FROM `{catalog}`.platform.source_status
-    QUALIFY ROW_NUMBER() OVER (PARTITION BY source ORDER BY checked_at DESC) = 1
+    FROM (
+      SELECT *, ROW_NUMBER() OVER (PARTITION BY source ORDER BY checked_at DESC) AS age
+      FROM `{catalog}`.platform.source_status
+    )
+    WHERE age = 1
     ORDER BY source
     """
 )
