@@ -45,9 +45,7 @@ class JoinBuilder:
         self._tables: list[str] = []
 
     def select(self, source: Source, joins: list[Join]) -> str:
-        hidden = {"source", *(join.name.lower() for join in joins)}
-        clashes = [quote(column) for column in source.columns if column.lower() in hidden]
-        star = f"source.* EXCEPT ({', '.join(clashes)})" if clashes else "source.*"
+        star = _star("source", source, {"source", *(join.name.lower() for join in joins)})
         self._tables = [f"{source.sql} AS source"]
         root = _Place("source", {"source": "source"})
         structs = [self._struct(join, root, source) for join in joins]
@@ -65,7 +63,8 @@ class JoinBuilder:
         on = " AND ".join(f"({condition.text})" for condition in conditions)
         self._tables.append(f"LEFT JOIN {relation} AS {alias} ON {on}")
         nested = [self._struct(child, _Place(alias, scope), source) for child in join.joins]
-        return f"struct({', '.join([f'{alias}.*', *nested])}) AS {quote(join.name)}"
+        star = _star(alias, source, {child.name.lower() for child in join.joins})
+        return f"struct({', '.join([star, *nested])}) AS {quote(join.name)}"
 
     def _conditions(
         self, join: Join, source: Source, alias: str, scope: dict[str, str], parent: _Place
@@ -152,6 +151,12 @@ class JoinBuilder:
         if primary is None or not primary.rely:
             return False
         return {c.lower() for c in primary.columns} <= {key.lower() for key in keys}
+
+
+def _star(alias: str, source: Source, taken: set[str]) -> str:
+    """All columns but those whose names a joined table's struct takes."""
+    clashes = [quote(column) for column in source.columns if column.lower() in taken]
+    return f"{alias}.* EXCEPT ({', '.join(clashes)})" if clashes else f"{alias}.*"
 
 
 def _is_column(source: Source, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -24,7 +25,7 @@ Version = Annotated[Literal["0.1", "1.1"], BeforeValidator(str)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 
 
 class DecimalPlaces(_Strict):
@@ -164,10 +165,9 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-for _first, _words in (("t", "true"), ("f", "false")):
-    _Loader.yaml_implicit_resolvers.setdefault(_first, []).append(
-        ("tag:yaml.org,2002:bool", __import__("re").compile(f"^{_words}$"))
-    )
+for _first, _word in (("t", "true"), ("f", "false")):
+    _boolean = ("tag:yaml.org,2002:bool", re.compile(f"^{_word}$"))
+    _Loader.yaml_implicit_resolvers.setdefault(_first, []).append(_boolean)
 
 
 def invalid_definition(message: str) -> SqlError:

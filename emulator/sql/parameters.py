@@ -12,8 +12,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlglot.tokenizer_core import TokenType
-
 from emulator.sql.errors import SqlError
 from emulator.sql.identifiers import Args
 from emulator.sql.tokens import Edits, Statement
@@ -33,11 +31,7 @@ def bind(text: str, args: Args) -> str:
             if name in args:
                 edits.replace(index, index + 2, literal(args[name]))
         return edits.apply()
-    places = [
-        index
-        for index in range(len(statement))
-        if statement.tokens[index].token_type == TokenType.PLACEHOLDER
-    ]
+    places = [index for index in range(len(statement)) if statement.word(index) in ("?", "?::")]
     if len(places) != len(args):
         raise SqlError(
             "UNBOUND_SQL_PARAMETER",
@@ -45,7 +39,7 @@ def bind(text: str, args: Args) -> str:
             "42P02",
         )
     for index, value in zip(places, args, strict=True):
-        edits.replace(index, index + 1, literal(value))
+        edits.replace(index, index + 1, literal(value) + statement.word(index)[1:])
     return edits.apply()
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from emulator.sql.errors import SqlError
+from emulator.sql.identifiers import resolve_identifiers
 from emulator.sql.parameters import bind, literal
 
 
@@ -23,7 +24,7 @@ def test_named_markers_are_replaced_outside_strings_casts_and_paths():
 
 
 def test_positional_markers_need_as_many_values():
-    assert bind("SELECT ?, '?', ?", [1, "b"]) == "SELECT 1, '?', 'b'"
+    assert bind("SELECT ?, '?', ?::int", [1, "b"]) == "SELECT 1, '?', 'b'::int"
     with pytest.raises(SqlError, match="2 markers, but 1 values"):
         bind("SELECT ?, ?", [1])
 
@@ -53,3 +54,12 @@ def test_literals(value, text):
 def test_what_is_no_value_is_refused():
     with pytest.raises(SqlError, match="object is no SQL argument"):
         literal(object())
+
+
+def test_identifiers_of_literals_and_markers_become_names():
+    text = "SELECT * FROM IDENTIFIER(:c || '.gold.`x y`') WHERE IDENTIFIER(d) = IDENTIFIER(:e)"
+    assert resolve_identifiers(text, {"c": "a"}) == (
+        "SELECT * FROM `a`.`gold`.`x y` WHERE IDENTIFIER(d) = IDENTIFIER(:e)"
+    )
+    with pytest.raises(SqlError, match="IDENTIFIER_INVALID"):
+        resolve_identifiers("SELECT * FROM IDENTIFIER(:t)", {"t": "a; DROP TABLE b"})

@@ -8,7 +8,6 @@ from emulator.sql.catalog_store import CatalogStore
 from emulator.sql.clauses.keys import (
     Key,
     add_constraint,
-    check_new,
     constraint_of,
     parse_key,
     starts_column_key,
@@ -57,8 +56,9 @@ def create_table(match: Match, context: Context) -> Plan:
         _read_columns(statement, index + 1, close, draft, context)
         index = close + 1
     _read_clauses(statement, index, draft, context)
-    replaced = "OR REPLACE" in match.options
-    if not replaced and "IF NOT EXISTS" in match.options and context.metadata.table(name):
+    replaced = "OR REPLACE" in match.options or statement.word(0) == "REPLACE"
+    if not replaced and context.metadata.table(name) is not None:
+        # With IF NOT EXISTS Spark does nothing, without it Spark refuses: either way no record.
         return Plan(sql=[draft.edits.apply()], removed=draft.removed)
     records = _records(draft, context, replaced)
     _make_key_columns_not_null(draft)
@@ -73,19 +73,22 @@ def create_table(match: Match, context: Context) -> Plan:
 def _read_columns(
     statement: Statement, start: int, close: int, draft: _Draft, context: Context
 ) -> None:
-    kept_end = start
     items = statement.items(start, close, types=True)
+    kept = False
     for number, (first, end) in enumerate(items):
-        if starts_key(statement, first):
-            key, after = parse_key(statement, first)
-            if after != end:
-                raise _unread(statement, after)
-            draft.keys.append(key)
-            draft.removed.append(statement.source(first, end))
-            draft.edits.remove(kept_end if number else first, end)
-        else:
+        if not starts_key(statement, first):
             _read_column(statement, first, end, draft, context)
-        kept_end = end
+            kept = True
+            continue
+        key, after = parse_key(statement, first)
+        if after != end:
+            raise _unread(statement, after)
+        draft.keys.append(key)
+        draft.removed.append(statement.source(first, end))
+        if kept:
+            draft.edits.remove(items[number - 1][1], end)
+        else:
+            draft.edits.remove(first, items[number + 1][0] if items[number + 1 :] else end)
 
 
 def _read_column(
@@ -162,8 +165,6 @@ def _records(draft: _Draft, context: Context, replaced: bool) -> list[Record]:
         records.append(lambda store: store.keep_details(table, [c.name for c in table.columns]))
     for key in sorted(draft.keys, key=lambda key: not key.primary):
         constraint = constraint_of(key, table, context)
-        if not replaced:
-            check_new(constraint, context)
         if constraint.name in by_name:
             message = f"Constraint '{constraint.name}' is declared twice."
             raise SqlError("CONSTRAINT_ALREADY_EXISTS", message, "42710")

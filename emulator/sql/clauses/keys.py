@@ -174,6 +174,8 @@ def check_new(constraint: Constraint, context: Context) -> None:
 def add_key(match: Match, context: Context) -> Plan:
     """ALTER TABLE <name> ADD [CONSTRAINT <name>] PRIMARY|FOREIGN KEY ..."""
     statement = match.statement
+    if statement.words(match.end, "CONSTRAINT", "IF", "NOT", "EXISTS"):
+        raise syntax_error("IF", "Databricks has no ADD CONSTRAINT IF NOT EXISTS.")
     if not starts_key(statement, match.end):
         return Plan(sql=[statement.text], touched=[("table", context.name(match.name).full)])
     table = context.table(match.name)
