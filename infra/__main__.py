@@ -1,4 +1,7 @@
-"""`python -m infra synth|plan|deploy|destroy --env ENV`: exit codes are a contract (README)."""
+"""`python -m infra synth|plan|deploy|destroy --env ENV`.
+
+Exit codes are a contract: 0 nothing to do or done, 1 error, 2 a plan has changes.
+"""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class WheelFile:
             path=path,
             source=asset.path,
             depends_on=[volume.resource],
-            # Jobs that start during a deploy find the old wheel until the new one is there.
+            # The old one goes only when the new one is there.
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         )
         pin(self._resource, "file", "wheel")
