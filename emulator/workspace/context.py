@@ -111,9 +111,9 @@ class Workspace:
 
     @cached_property
     def _compute(self) -> Compute:
-        from emulator.compute.manager import Compute
+        from emulator.workspace.compute import WorkspaceCompute
 
-        compute = Compute(
+        compute = WorkspaceCompute(
             self.settings,
             self.store,
             self._catalog,

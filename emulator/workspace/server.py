@@ -28,7 +28,9 @@ def serve(settings: Settings, *, port: int = 0, memory: str = "6g") -> None:
     """Serve the workspace of ``settings.state`` until SIGTERM or SIGINT."""
     settings.logs.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line a request says nothing
+    # A line a request says nothing, and Spark's errors reach whoever sent the statement.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     last = _last_server(settings.server_file)
     listener = _bind(port, int(last.get("port", 0)))
     token = str(last.get("token") or secrets.token_urlsafe(32))

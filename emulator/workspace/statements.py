@@ -146,10 +146,9 @@ class Statements:
             result = self._query(statement.body["statement"], **arguments)
             rows, cut = _within(result.rows, statement)
         except Exception as error:  # noqa: BLE001 - whatever happened, the client must learn it
-            log.info("statement %s failed: %s", statement.id, error)
-            self._end(
-                statement, "FAILED", error={"error_code": _code(error), "message": str(error)}
-            )
+            message = error_message(error)
+            log.info("statement %s failed: %s", statement.id, message)
+            self._end(statement, "FAILED", error={"error_code": _code(error), "message": message})
             return
         statement.columns = list(result.columns)
         statement.rows = rows
@@ -255,6 +254,12 @@ def _manifest(statement: Statement) -> Document:
         "total_row_count": len(statement.rows),
         "truncated": statement.truncated,
     }
+
+
+def error_message(error: Exception) -> str:
+    """What went wrong, without the plan and the frames of Spark's inside."""
+    message = str(error).partition("\n\nJVM stacktrace:")[0]
+    return message.partition(";\n")[0].strip()
 
 
 def _code(error: Exception) -> str:

@@ -196,11 +196,6 @@ class Unity:
             raise invalid_parameter("new_name: this workspace does not rename securables.")
         self._declare(kind, full_name, body)
 
-    def ensure_schemas(self) -> None:
-        """Make in Spark what the catalog has: schemas made while there was no Spark."""
-        for schema in self.catalog.all(Schema):
-            self._run(f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema.full_name)}")
-
     def _declare(self, kind: type[Record], full_name: str, body: Document) -> None:
         changes = {name: body[name] for name in _RECORD_FIELDS if body.get(name) is not None}
 
