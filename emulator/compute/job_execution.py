@@ -14,7 +14,7 @@ from emulator.compute.manager import Compute
 from emulator.compute.parameters import Scope, job_values
 from emulator.compute.pipeline_updates import PipelineRunner
 from emulator.compute.runs import Document, RunRecord, new_task_entry, set_ended, set_state
-from emulator.compute.task_attempt import TaskAttempt, TaskEnd
+from emulator.compute.task_attempt import TaskAttempt, TaskEnd, keep_attempt
 from emulator.settings import WORKSPACE_ID
 from emulator.store import Store
 
@@ -132,6 +132,7 @@ class JobExecution:
             if task["task_key"] not in known:
                 entry = new_task_entry(self.services.store, run, task, attempt=0, state="BLOCKED")
                 self.record.put_task(entry)
+                keep_attempt(self.services.store, run, entry, TaskEnd(""))
 
     def _start_ready(self) -> None:
         for task in self.tasks:
@@ -191,20 +192,3 @@ class JobExecution:
             f"Task {key} failed with message: {self._messages.get(key, '')}" for key in failed
         )
         self.record.set_state("TERMINATED", result, message)
-
-
-def keep_attempt(store: Store, run: Document, entry: Document, end: TaskEnd) -> None:
-    """Keep what one attempt of a task gave, for runs/get-output."""
-    document = {
-        "run_id": entry["run_id"],
-        "job_run_id": run["run_id"],
-        "job_id": run["job_id"],
-        "entry": entry,
-        "value": end.value,
-        "error": end.error,
-        "error_trace": end.error_trace,
-        "task_values": end.task_values,
-        "child_run_id": end.child_run_id,
-        "iterations": end.iterations,
-    }
-    store.put("task_run", str(entry["run_id"]), document)

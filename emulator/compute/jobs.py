@@ -126,7 +126,7 @@ class JobRunner:
         """What one task's run gave, as runs/get-output shows it."""
         task = self._store.get("task_run", str(task_run_id))
         if task is None:
-            return self._output_of_unended(task_run_id)
+            raise not_found(f"Run {task_run_id} does not exist, or has several tasks.")
         entry = task["entry"]
         shown: Document = {
             "metadata": {
@@ -268,14 +268,6 @@ class JobRunner:
             kept = self._store.get("task_run", str(entry["run_id"]))
             values[entry["task_key"]] = kept["task_values"] if kept else {}
         return finished, values
-
-    def _output_of_unended(self, task_run_id: int) -> Document:
-        for run in self._store.find("run"):
-            for entry in run["tasks"]:
-                if entry["run_id"] == task_run_id:
-                    metadata = {**entry, "job_id": run["job_id"], "job_run_id": run["run_id"]}
-                    return {"metadata": metadata, **self._logs(task_run_id)}
-        raise not_found(f"Run {task_run_id} does not exist, or is a run of several tasks.")
 
     def _logs(self, task_run_id: int) -> Document:
         path = TaskFolder(self._compute.settings.runs / str(task_run_id)).log

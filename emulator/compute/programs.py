@@ -26,6 +26,8 @@ def run_wheel(context: TaskContext) -> None:
     named = payload.get("named_parameters") or {}
     arguments = payload.get("parameters") or [f"--{key}={value}" for key, value in named.items()]
     sys.argv = [package, *map(str, arguments)]
+    # Processes that the code starts import the main module anew; the runner is not theirs.
+    sys.modules["__main__"] = types.ModuleType("__main__")
     function()
 
 

@@ -22,6 +22,7 @@ from emulator.compute.failures import error_text, trimmed_trace
 from emulator.compute.mounts import Mounts
 from emulator.compute.processes import CONTROL_VARIABLE
 from emulator.compute.runtime_modules import install_runtime_modules
+from emulator.compute.spark_paths import map_spark_paths
 from emulator.compute.spec import TaskFolder, TaskResult, TaskSpec, write_result
 from emulator.settings import Settings
 
@@ -44,7 +45,9 @@ def _run(context: TaskContext) -> TaskResult:
         context.environment.install(context.spec.dependencies)
         give_sessions(context)
         install_runtime_modules(context)
-        Mounts(context.settings).install()
+        mounts = Mounts(context.settings)
+        mounts.install()
+        map_spark_paths(mounts)
         value = _dispatch(context)
         return TaskResult("SUCCESS", value=value, task_values=context.task_values)
     except NotebookExit as error:

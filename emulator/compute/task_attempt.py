@@ -17,6 +17,7 @@ from emulator.compute.parameters import (
 )
 from emulator.compute.runs import Document, is_final, new_task_entry, set_ended, set_state
 from emulator.errors import ApiError
+from emulator.store import Store
 
 if TYPE_CHECKING:
     from emulator.compute.job_execution import JobExecution
@@ -27,7 +28,7 @@ MESSAGE_LENGTH = 2000
 
 @dataclass
 class TaskEnd:
-    """How an attempt ended, and what it left."""
+    """How an attempt ended ("" while it has not), and what it left."""
 
     result: str
     message: str = ""
@@ -62,17 +63,18 @@ class TaskAttempt:
         self._deadline = time.monotonic() + limit if limit else None
 
     def run(self) -> TaskEnd:
-        from emulator.compute.job_execution import keep_attempt
-
-        self._put(self._entry)
+        self._show(TaskEnd(""))
         try:
             end = self._run()
         except (task_kinds.TaskSettingsError, UnknownReferenceError, ApiError) as error:
             end = TaskEnd("FAILED", str(error), error=str(error))
         self._settle(end)
+        self._show(end)
+        return end
+
+    def _show(self, end: TaskEnd) -> None:
         keep_attempt(self._services.store, self._execution.record.read(), self._entry, end)
         self._put(self._entry)
-        return end
 
     def _run(self) -> TaskEnd:
         kind = task_kinds.kind_of(self._task)
@@ -198,13 +200,13 @@ class TaskAttempt:
         }
         settings = {**self._task["for_each_task"], "stats": {"task_run_stats": statistics}}
         self._entry["for_each_task"] = settings
-        self._put(self._entry)
+        self._show(TaskEnd("", iterations=entries))
 
     def _in_slot(self, work: Callable[[], TaskEnd]) -> TaskEnd:
         """Wait for one of the few places where work is done, then do it."""
         queued = time.monotonic()
         set_state(self._entry, "QUEUED")
-        self._put(self._entry)
+        self._show(TaskEnd(""))
         while not self._services.slots.acquire(timeout=POLL_SECONDS):
             ended = self._ended_from_outside()
             if ended is not None:
@@ -226,10 +228,27 @@ class TaskAttempt:
 
     def _set_running(self) -> None:
         set_state(self._entry, "RUNNING")
-        self._put(self._entry)
+        self._show(TaskEnd(""))
 
     def _settle(self, end: TaskEnd) -> None:
         if end.child_run_id is not None:
             self._entry["run_job_output"] = {"run_id": end.child_run_id}
         set_state(self._entry, "TERMINATED", end.result, end.message)
         set_ended(self._entry)
+
+
+def keep_attempt(store: Store, run: Document, entry: Document, end: TaskEnd) -> None:
+    """Keep what one attempt of a task gave (so far), for runs/get-output."""
+    document = {
+        "run_id": entry["run_id"],
+        "job_run_id": run["run_id"],
+        "job_id": run["job_id"],
+        "entry": entry,
+        "value": end.value,
+        "error": end.error,
+        "error_trace": end.error_trace,
+        "task_values": end.task_values,
+        "child_run_id": end.child_run_id,
+        "iterations": end.iterations,
+    }
+    store.put("task_run", str(entry["run_id"]), document)
