@@ -114,6 +114,18 @@ def new_fields(base: pa.DataType, grown: pa.DataType, path: str = "") -> Iterato
         yield from new_fields(base.value_type, grown.value_type, f"{path}.element")
 
 
+def without(type_: pa.DataType, paths: frozenset[str], path: str = "") -> pa.DataType:
+    """``type_`` without the fields of these dotted names (as ``new_fields`` gives them)."""
+    if pt.is_struct(type_):
+        named = [(f"{path}.{field.name}" if path else field.name, field) for field in type_]
+        return pa.struct(
+            [(f.name, without(f.type, paths, name)) for name, f in named if name not in paths]
+        )
+    if pt.is_list(type_):
+        return pa.list_(without(type_.value_type, paths, f"{path}.element"))
+    return type_
+
+
 def row_type(schema: Iterable[pa.Field]) -> pa.DataType:
     """A schema as one struct type."""
     return pa.struct(list(schema))

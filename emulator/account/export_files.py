@@ -17,6 +17,7 @@ from emulator.account.arrow_types import (
     extended,
     is_readable_as,
     misfits,
+    new_fields,
     normal,
     row_type,
 )
@@ -36,14 +37,22 @@ class LoadError(ValueError):
 
 @dataclass(frozen=True)
 class TableExport:
-    """The checked files of one table; ``schema`` is what the table will have."""
+    """The checked files of one table.
+
+    ``schema`` is what the table will have; ``partial`` are the columns and fields of it that
+    not every file has, dotted.
+    """
 
     table: SystemTable
     files: tuple[Path, ...]
     rows: int
-    found: pa.DataType
     schema: pa.Schema
-    missing: tuple[str, ...]
+    partial: frozenset[str]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The declared columns that some file lacks: their rows have NULL there."""
+        return tuple(name for name in self.table.arrow.names if name in self.partial)
 
 
 def find_tables(folder: Path) -> tuple[list[str], list[str]]:
@@ -63,8 +72,8 @@ def inspect(
 ) -> tuple[TableExport | None, list[str]]:
     """Check all files of a table, every page of them; None and the problems when one is wrong.
 
-    ``base`` is the declared schema, with what the existing table has more. Files that Spark
-    would not read as they are get a converted copy in ``staging``.
+    ``base`` is the declared schema, with what the existing table has more. ``staging`` gets a
+    link to each file, or a converted copy where Spark would not read it as it is.
     """
     files = sorted(p for p in (folder / table.name).glob("*.parquet") if p.name[0] not in "._")
     if not files:
@@ -116,20 +125,24 @@ def _read_all(
 ) -> tuple[TableExport | None, list[str]]:
     target = pa.schema(list(wanted))
     problems, files, rows = [], [], 0
-    found = pa.struct([])
+    everywhere = wanted
     for number, (file, schema) in enumerate(schemas.items()):
-        found = extended(found, common(wanted, row_type(schema)))
+        everywhere = common(everywhere, row_type(schema))
         as_is = is_readable_as(row_type(schema), wanted)
-        copy = None if as_is else staging / table.name / f"{number:06}.parquet"
+        staged = staging / table.name / f"{number:06}.parquet"
+        staged.parent.mkdir(parents=True, exist_ok=True)
         try:
-            rows += _scan(file, target, copy)
+            rows += _scan(file, target, None if as_is else staged)
         except (pa.ArrowException, OSError) as error:
             problems.append(_unreadable(table, file, error))
-        files.append(copy or file)
+        if as_is:
+            # By a name of ours: Spark would take some characters of a user's path as a pattern.
+            staged.symlink_to(file.resolve())
+        files.append(staged)
     if problems:
         return None, problems
-    missing = tuple(name for name in table.arrow.names if found.get_field_index(name) < 0)
-    return TableExport(table, tuple(files), rows, found, target, missing), []
+    partial = frozenset(new_fields(everywhere, wanted))
+    return TableExport(table, tuple(files), rows, target, partial), []
 
 
 def _scan(file: Path, target: pa.Schema, copy: Path | None) -> int:
@@ -138,7 +151,6 @@ def _scan(file: Path, target: pa.Schema, copy: Path | None) -> int:
     with contextlib.ExitStack() as stack:
         writer = None
         if copy is not None:
-            copy.parent.mkdir(parents=True, exist_ok=True)
             schema = pa.schema([target.field(name) for name in pq.read_schema(file).names])
             writer = stack.enter_context(pq.ParquetWriter(copy, schema))
         for batch in read_batches(file):

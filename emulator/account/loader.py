@@ -24,7 +24,7 @@ import pyarrow as pa
 from pyspark.sql.connect.functions import lit
 from pyspark.sql.connect.session import SparkSession
 
-from emulator.account.arrow_types import common, extended, misfits, new_fields, row_type
+from emulator.account.arrow_types import extended, misfits, new_fields, row_type, without
 from emulator.account.difference import Digests, are_same, beyond, file_digests
 from emulator.account.export_files import (
     LoadError,
@@ -41,6 +41,8 @@ from emulator.account.schemas import (
     system_tables,
 )
 
+# Kept with the table: rows from before such a column are no other rows because it is NULL there.
+_PARTIAL = "emulator.partialColumns"
 _CATALOG = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -75,10 +77,14 @@ class ImportReport:
 
 @dataclass(frozen=True)
 class _Target:
-    """A table as it is now; ``schema`` is None when there is none yet."""
+    """A table as it is now; ``schema`` is None when there is none yet.
+
+    ``partial`` are the columns that rows of an earlier import did not have.
+    """
 
     name: str
     schema: pa.Schema | None
+    partial: frozenset[str] = frozenset()
 
 
 def import_folder(
@@ -117,7 +123,9 @@ def _target(spark: Any, catalog: str, name: str) -> _Target:
         return _Target(full_name, None)
     fields = spark.table(full_name).schema.fields
     types = [(field.name, parse_type(field.dataType.simpleString())) for field in fields]
-    return _Target(full_name, pa.schema(types))
+    properties = dict(spark.sql(f"SHOW TBLPROPERTIES {full_name}").collect())
+    partial = json.loads(properties.get(_PARTIAL, "[]"))
+    return _Target(full_name, pa.schema(types), frozenset(partial))
 
 
 def _inspect_all(
@@ -177,17 +185,30 @@ def _create(spark: Any, export: TableExport, target: _Target) -> None:
     spark.sql(f"CREATE SCHEMA IF NOT EXISTS {schema_name}")
     spark.sql(
         f"CREATE TABLE {target.name} ({spark_ddl(export.schema)}) USING DELTA "
-        "TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')"
+        f"TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true', "
+        f"'{_PARTIAL}' = {_property(export.partial)})"
     )
 
 
 def _append_difference(spark: Any, export: TableExport, target: _Target, staging: Path) -> str:
-    """New columns do not make old rows new: what both sides have is compared."""
-    compared = common(export.found, row_type(target.schema or export.schema))
+    """New columns do not make old rows new: what all rows of both sides have is compared."""
+    existing = row_type(target.schema or export.schema)
+    grown = frozenset(new_fields(existing, row_type(export.schema)))
+    partial = target.partial | export.partial | grown
+    compared = without(existing, partial)
     marks = beyond(file_digests(export.files, compared), _present(spark, target, compared))
     if not marks.any():
         return "unchanged"
+    if partial != target.partial:
+        value = _property(partial)
+        spark.sql(f"ALTER TABLE {target.name} SET TBLPROPERTIES ('{_PARTIAL}' = {value})")
     return _append(spark, export, target, write_rows(export, marks, staging))
+
+
+def _property(partial: frozenset[str]) -> str:
+    """A list of names as a SQL string."""
+    text = json.dumps(sorted(partial)).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
 
 
 def _replace(spark: Any, export: TableExport, target: _Target, *, grows: bool) -> str:
@@ -223,9 +244,7 @@ def _present(spark: Any, target: _Target, compared: pa.DataType) -> Digests:
 
 
 def _read(spark: Any, export: TableExport, files: Sequence[Path]) -> Any:
-    # Names from a user's disk may hold characters that Spark takes as a pattern.
-    reader = spark.read.schema(spark_ddl(export.schema)).option("__globPaths__", "false")
-    return reader.parquet(*[str(file) for file in files])
+    return spark.read.schema(spark_ddl(export.schema)).parquet(*[str(file) for file in files])
 
 
 def main(arguments: list[str] | None = None) -> int:
