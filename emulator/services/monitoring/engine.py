@@ -115,7 +115,7 @@ class _Refresh:
         chosen = np.flatnonzero(self._written)
         full = self._profile_frame(written, extra, chosen, aggregates)
         self._replace(full.drop(ROW), config.profile_table, self._profile_predicate())
-        drifts = self._spark.createDataFrame(pa.concat_tables(self._drifts))
+        drifts = self._frame(pa.concat_tables(self._drifts))
         if config.of_kind("DRIFT"):
             needed = " ".join(metric.definition for metric in config.of_kind("DRIFT"))
             light = profiles.drop_columns([name for name in _HEAVY if name not in needed])
@@ -196,12 +196,19 @@ class _Refresh:
         from pyspark.sql.connect import functions as F
 
         for name, values in extra.items():
-            rows = rows.append_column(name, _texts([values[number] for number in chosen]))
-        frame = self._spark.createDataFrame(rows)
+            rows = rows.append_column(name, pa.array([values[number] for number in chosen]))
+        frame = self._frame(rows)
         for name in extra:
             kind = aggregates.type_of(name)
             frame = frame.withColumn(name, F.expr(f"CAST({quote(name)} AS {kind})"))
         return add_derived(frame, self._config)
+
+    def _frame(self, rows: pa.Table) -> Any:
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        if rows.num_rows:
+            return self._spark.createDataFrame(rows)
+        return self._spark.createDataFrame([], from_arrow_schema(rows.schema))
 
     def _replace(self, frame: Any, table: str, predicate: str) -> None:
         writer = frame.write.format("delta").mode("overwrite").option("mergeSchema", "true")
@@ -229,10 +236,6 @@ def _measure(work: tuple[Column, _GroupFacts]) -> tuple[Profile, dict[str, Array
 def _sides(pairs: list[Pair]) -> tuple[Array, Array]:
     sides = np.array([pair[:2] for pair in pairs], dtype=np.int64).reshape(-1, 2)
     return sides[:, 0], sides[:, 1]
-
-
-def _texts(values: list[Any]) -> pa.Array:
-    return pa.array(values)
 
 
 def _commit_version(spark: Any, table: str) -> int:
