@@ -33,6 +33,8 @@ def serve(cache: Path) -> int:
     if os.environ.get(_COOKIE_NAME) != _COOKIE:
         print("This is a Terraform provider; Terraform starts it.", file=sys.stderr)
         return 1
+    # Before the handshake: whoever reads it may end right after.
+    parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     folder = tempfile.mkdtemp(prefix="provider-")
     key, certificate = _identity(cache)
@@ -45,7 +47,6 @@ def serve(cache: Path) -> int:
     encoded = base64.b64encode(der).decode().rstrip("=")
     print(f"1|{_PROTOCOL}|unix|{address}|grpc|{encoded}", flush=True)
     os.dup2(2, 1)
-    parent = os.getppid()
     while os.getppid() == parent:
         time.sleep(_PARENT_SECONDS)
     shutil.rmtree(folder, ignore_errors=True)

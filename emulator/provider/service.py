@@ -12,7 +12,7 @@ from emulator.provider import bundle, messages, planning, refresh, values
 from emulator.provider.client import Api, ApiFault
 from emulator.provider.configuration import ConfigurationError, connect
 from emulator.provider.kinds import registry
-from emulator.provider.kinds.base import Incomplete, Resource, State, UserError
+from emulator.provider.kinds.base import INTERRUPTED, Incomplete, Resource, State, UserError
 from emulator.provider.schema import Node
 from emulator.provider.wire import Message
 
@@ -39,7 +39,9 @@ class Provider:
         except Exception as error:  # noqa: BLE001 - each fault is told to Terraform, none is lost
             reply = {"diagnostics": [self._diagnostic(method, request, error)]}
             if method == "ApplyResourceChange":
+                # As before; without its private part the next refresh would start from nothing.
                 reply["new_state"] = request.get("prior_state")
+                reply["private"] = request.get("planned_private", b"")
         return messages.encode(reply_name, reply)
 
     # -- provider ------------------------------------------------------------------------------
@@ -54,6 +56,7 @@ class Provider:
         return {}
 
     def _stop_provider(self, request: Message) -> Message:
+        INTERRUPTED.set()
         return {}
 
     def _validate_provider_config(self, request: Message) -> Message:

@@ -226,6 +226,8 @@ def get_job(w: FakeWorkspace, body: Json, query: Json) -> Json:
 
 @route("POST", "/api/2.2/jobs/reset")
 def reset_job(w: FakeWorkspace, body: Json, query: Json) -> Json:
+    if body["new_settings"]["name"] == "forbidden":
+        raise Fault(400, "INVALID_PARAMETER_VALUE", "not this name")
     w.get("jobs", str(body["job_id"]))["settings"] = _with_server_defaults(body["new_settings"])
     return {}
 

@@ -251,6 +251,18 @@ def test_what_was_half_made_stays_in_the_state(
     assert workspace.of("schemas") == {}
 
 
+def test_a_failed_change_leaves_the_state_as_it_was(terraform: Terraform) -> None:
+    resources = {"databricks_job": {"j": {"name": "good", "task": [task("t")]}}}
+    terraform.write(resources)
+    terraform.apply()
+    resources["databricks_job"]["j"]["name"] = "forbidden"
+    terraform.write(resources)
+    assert "not this name" in terraform.fails("apply", "-auto-approve", "-input=false")
+    resources["databricks_job"]["j"]["name"] = "good"
+    terraform.write(resources)
+    assert terraform.changes() == {}
+
+
 def test_a_workspace_elsewhere_is_refused(tmp_path: Path, mirror: Path) -> None:
     terraform = Terraform(tmp_path, mirror, "https://adb-1.azuredatabricks.net", "t")
     terraform.write({"databricks_schema": {"s": {"catalog_name": "c", "name": "n"}}})

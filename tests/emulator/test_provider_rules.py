@@ -219,8 +219,8 @@ def test_only_the_differences_of_a_table_are_altered() -> None:
     assert list(_alterations(prior, planned)) == [
         "COMMENT ON TABLE `c`.`s`.`t` IS 'z'",
         "ALTER TABLE `c`.`s`.`t` SET TBLPROPERTIES ('k' = 'v')",
-        "ALTER TABLE `c`.`s`.`t` DROP COLUMN `b`",
         "ALTER TABLE `c`.`s`.`t` ALTER COLUMN `a` COMMENT 'y'",
         "ALTER TABLE `c`.`s`.`t` ALTER COLUMN `a` SET NOT NULL",
         "ALTER TABLE `c`.`s`.`t` ADD COLUMN `c` date COMMENT 'new'",
+        "ALTER TABLE `c`.`s`.`t` DROP COLUMN `b`",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,8 @@ Body = dict[str, Any]
 
 _POLL_SECONDS = 0.2
 _POLL_LIMIT_SECONDS = 600
+# Set when Terraform asks to stop: calls are finished, nothing is waited for.
+INTERRUPTED = threading.Event()
 _PLACEHOLDER = re.compile(r"\{(\+?)(\w+)\}")
 
 
@@ -213,7 +216,8 @@ def wait_for(done: Callable[[], bool], what: str) -> None:
     while not done():
         if time.monotonic() > deadline:
             raise UserError(f"{what} did not get ready", f"Waited {_POLL_LIMIT_SECONDS} s.", [])
-        time.sleep(_POLL_SECONDS)
+        if INTERRUPTED.wait(_POLL_SECONDS):
+            raise UserError("interrupted", f"{what} was not ready yet.", [])
 
 
 def _known(state: State) -> State:

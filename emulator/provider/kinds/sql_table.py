@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from emulator.provider.client import Api, ApiFault, quoted
-from emulator.provider.kinds.base import Body, Incomplete, Resource, State, UserError
+from emulator.provider.kinds.base import Body, Incomplete, Resource, State, UserError, wait_for
 from emulator.provider.values import UNKNOWN
 
 _STATEMENTS = "/api/2.0/sql/statements"
-_POLL_SECONDS = 0.3
 
 
 class SqlTable(Resource):
@@ -84,9 +82,15 @@ class SqlTable(Resource):
             "on_wait_timeout": "CONTINUE",
         }
         answer = api.post(_STATEMENTS, body)
-        while answer["status"]["state"] in ("PENDING", "RUNNING"):
-            time.sleep(_POLL_SECONDS)
-            answer = api.get(f"{_STATEMENTS}/{quoted(answer['statement_id'])}")
+        path = f"{_STATEMENTS}/{quoted(answer['statement_id'])}"
+
+        def ended() -> bool:
+            nonlocal answer
+            if answer["status"]["state"] in ("PENDING", "RUNNING"):
+                answer = api.get(path)
+            return answer["status"]["state"] not in ("PENDING", "RUNNING")
+
+        wait_for(ended, f"the statement {statement!r}")
         if answer["status"]["state"] != "SUCCEEDED":
             error = answer["status"].get("error", {})
             code = str(error.get("error_code", answer["status"]["state"]))
@@ -206,8 +210,6 @@ def _column_alterations(
 ) -> Iterator[str]:
     before = {column["name"]: column for column in prior}
     names = {column["name"] for column in planned}
-    for name in before.keys() - names:
-        yield f"{alter} DROP COLUMN {_quote(name)}"
     for column in planned:
         old = before.get(column["name"])
         if old is None:
@@ -218,3 +220,6 @@ def _column_alterations(
             yield f"{change} COMMENT {_text(column.get('comment') or '')}"
         if (old.get("nullable") is False) != (column.get("nullable") is False):
             yield f"{change} {'SET' if column.get('nullable') is False else 'DROP'} NOT NULL"
+    # Last, for a table without column mapping refuses it.
+    for name in sorted(before.keys() - names):
+        yield f"{alter} DROP COLUMN {_quote(name)}"
