@@ -198,5 +198,7 @@ $$"""
     place = table.column("Place Name")
     assert place is not None
     assert place.comment == "Where"
-    tables = "SELECT table_name FROM information_schema.tables WHERE table_type = 'METRIC_VIEW'"
-    assert rows(spark.sql(tables)) == [("mv",)]
+    tables = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = "
+    assert rows(spark.sql(f"{tables} 'sql_room' AND table_type LIKE '%VIEW'")) == [
+        ("mv", "METRIC_VIEW")
+    ]
