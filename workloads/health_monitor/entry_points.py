@@ -58,13 +58,14 @@ def gold_setup() -> None:
 def gold_refresh() -> None:
     """Bring all gold tables up to date, and compare them with the source."""
     from health_monitor.gold.engine import GoldRefresh
-    from health_monitor.operations.reconciliation import reconcile
+    from health_monitor.operations.reconciliation import days_that_differ, reconcile
 
     arguments = _arguments("currency")
     spark = session()
     refresh = GoldRefresh(spark, arguments.catalog, arguments.currency)
-    refresh.refresh_all(_definitions(arguments).gold)
-    wrong = reconcile(spark, arguments.catalog)
+    if refresh.refresh_all(_definitions(arguments).gold):
+        reconcile(spark, arguments.catalog)
+    wrong = days_that_differ(spark, arguments.catalog)
     if wrong:
         raise SystemExit(f"{wrong} days do not agree with the source: see platform.reconciliation")
 

@@ -41,7 +41,7 @@ class GoldRefresh:
     currency: str
 
     def refresh_all(self, definitions: dict[str, Gold]) -> dict[str, str]:
-        """All tables in order; gives what was done to each."""
+        """All tables in order; gives those that were computed, and why."""
         feeds = Feeds(self.spark, self.catalog, {"currency": self.currency})
         known = feeds.read_positions()
         done: dict[str, Mapping[str, Position]] = {}
@@ -55,9 +55,9 @@ class GoldRefresh:
                 work = feeds.work(definition, before)
                 if not work.is_nothing:
                     self._compute(definition, work)
+                    outcome[definition.table] = work.reason
                 if work.positions != before:
                     done[definition.table] = work.positions
-                outcome[definition.table] = work.reason
                 said(definition.table, started, refreshed=work.reason)
         finally:
             feeds.write_positions(done)

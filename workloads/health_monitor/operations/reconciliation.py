@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from health_monitor.runtime import said, temporary_view
+from health_monitor.runtime import full_name, said, temporary_view
 from health_monitor.spec import qualify
 
 if TYPE_CHECKING:
@@ -82,27 +83,25 @@ FIGURES = [
 ]
 
 
-def reconcile(spark: SparkSession, catalog: str) -> int:
-    """Compare all days and keep the outcome; gives the number of days that do not agree."""
+def reconcile(spark: SparkSession, catalog: str) -> None:
+    """Compare all days, and keep what differs from the last comparison."""
     started = time.monotonic()
-    compared = spark.sql(qualify(COMPARED, catalog))
+    compared = spark.sql(qualify(COMPARED, catalog)).collect()
+    table = full_name(catalog, "platform.reconciliation")
+    now = datetime.now(UTC)
+    schema = spark.table(table).schema
+    rows = spark.createDataFrame([(*row, now) for row in compared], schema)
     differs = " OR ".join(f"NOT (t.{name} <=> s.{name})" for name in FIGURES)
-    updates = ", ".join(f"{name} = s.{name}" for name in FIGURES)
-    names = ", ".join(["usage_date", *FIGURES])
-    with temporary_view(spark, compared) as view:
+    with temporary_view(spark, rows) as view:
         spark.sql(
-            qualify(
-                f"MERGE INTO platform.reconciliation AS t USING {view} AS s "
-                "ON t.usage_date <=> s.usage_date "
-                f"WHEN MATCHED AND ({differs}) "
-                f"THEN UPDATE SET {updates}, checked_at = CURRENT_TIMESTAMP() "
-                f"WHEN NOT MATCHED THEN INSERT ({names}, checked_at) "
-                f"VALUES ({', '.join(f's.{n}' for n in names.split(', '))}, CURRENT_TIMESTAMP()) "
-                "WHEN NOT MATCHED BY SOURCE THEN DELETE",
-                catalog,
-            )
+            f"MERGE INTO {table} AS t USING {view} AS s ON t.usage_date <=> s.usage_date "
+            f"WHEN MATCHED AND ({differs}) THEN UPDATE SET * "
+            "WHEN NOT MATCHED THEN INSERT * WHEN NOT MATCHED BY SOURCE THEN DELETE"
         )
+    said("reconciliation", started, days=len(compared))
+
+
+def days_that_differ(spark: SparkSession, catalog: str) -> int:
+    """How many days did not agree when they were last compared."""
     query = "SELECT COUNT(*) FROM platform.reconciliation WHERE NOT is_reconciled"
-    wrong = int(spark.sql(qualify(query, catalog)).collect()[0][0])
-    said("reconciliation", started, days_that_do_not_agree=wrong)
-    return wrong
+    return int(spark.sql(qualify(query, catalog)).collect()[0][0])

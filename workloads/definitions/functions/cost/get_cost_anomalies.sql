@@ -26,8 +26,7 @@ RETURNS TABLE (
 COMMENT 'On which days a workspace spent far more on a product than is usual, dearest first. Technical: rows of cost_anomaly_scores that the model cost_anomaly_detector calls anomalies; the default period ends on the last scored day, not today.'
 RETURN
   WITH bounds AS (
-    SELECT
-      MAX(COALESCE(end_date, s.usage_date)) AS last_day
+    SELECT MAX(s.usage_date) AS last_day
     FROM gold.cost_anomaly_scores AS s
   )
   SELECT
@@ -47,6 +46,7 @@ RETURN
     ON w.workspace_id = s.workspace_id AND w.is_current
   WHERE s.is_anomaly
     AND s.usage_date
-      BETWEEN COALESCE(start_date, DATE_SUB(b.last_day, 29)) AND b.last_day
+      BETWEEN COALESCE(start_date, DATE_SUB(COALESCE(end_date, b.last_day), 29))
+      AND COALESCE(end_date, b.last_day)
     AND CAST(s.effective_cost AS DOUBLE) - s.expected_cost >= min_excess_cost
   ORDER BY excess_cost DESC

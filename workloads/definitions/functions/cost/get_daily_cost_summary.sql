@@ -26,8 +26,7 @@ RETURNS TABLE (
 COMMENT 'What each day cost, and how that compares with a week before. Technical: summary_cost added up per day; the default period ends on the last day with usage, not today.'
 RETURN
   WITH bounds AS (
-    SELECT
-      MAX(COALESCE(end_date, s.usage_date)) AS last_day
+    SELECT MAX(s.usage_date) AS last_day
     FROM gold.summary_cost AS s
   ),
   days AS (
@@ -59,4 +58,5 @@ RETURN
   CROSS JOIN bounds AS b
   LEFT JOIN days AS p ON p.usage_date = DATE_SUB(d.usage_date, 7)
   WHERE d.usage_date
-    BETWEEN COALESCE(start_date, DATE_SUB(b.last_day, 29)) AND b.last_day
+    BETWEEN COALESCE(start_date, DATE_SUB(COALESCE(end_date, b.last_day), 29))
+      AND COALESCE(end_date, b.last_day)

@@ -22,8 +22,7 @@ RETURNS TABLE (
 COMMENT 'Which workspaces and products cost most. Technical: summary_cost added up per workspace and SKU; the default period ends on the last day with usage, not today.'
 RETURN
   WITH bounds AS (
-    SELECT
-      MAX(COALESCE(end_date, s.usage_date)) AS last_day
+    SELECT MAX(s.usage_date) AS last_day
     FROM gold.summary_cost AS s
   ),
   costs AS (
@@ -35,7 +34,8 @@ RETURN
     FROM gold.summary_cost AS s
     CROSS JOIN bounds AS b
     WHERE s.usage_date
-      BETWEEN COALESCE(start_date, DATE_SUB(b.last_day, 29)) AND b.last_day
+      BETWEEN COALESCE(start_date, DATE_SUB(COALESCE(end_date, b.last_day), 29))
+      AND COALESCE(end_date, b.last_day)
     GROUP BY s.workspace_id, s.sku_name
   ),
   ranked AS (
