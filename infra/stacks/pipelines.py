@@ -172,8 +172,8 @@ class PipelinesStack:
     def _orchestrators(self, ml: Imports) -> None:
         setup: list[Task] = [
             self._run("bronze_setup"),
-            self._run("gold_setup"),
-            self._run("data_refresh", "bronze_setup", "gold_setup"),
+            self._run("gold_setup", "bronze_setup"),
+            self._run("data_refresh", "gold_setup"),
             self._run("semantic_deploy", "data_refresh"),
             *(
                 RunJobTask(f"{model}_training", ml.reference(training_id(model)), ["data_refresh"])
