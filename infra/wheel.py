@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from health_monitor import __version__ as BASE_VERSION
+from health_monitor.spec import __version__ as BASE_VERSION
 
 from infra.paths import WHEELS, WORKLOADS
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
+from health_monitor import __version__
 from health_monitor.spec.kinds import (
     Alert,
     Bronze,
@@ -38,6 +39,7 @@ __all__ = [
     "Monitor",
     "Problem",
     "Silver",
+    "__version__",
     "load_definitions",
     "qualify",
 ]
