@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,9 +111,10 @@ def test_names_with_a_common_start_are_not_parents(store: CatalogStore) -> None:
     assert [t.name for t in store.tables(f"{CATALOG}.gold")] == ["dim", "fact"]
 
 
-def _add_properties(path: Path, worker: int) -> None:
+def _add_properties(path: Path, worker: int, together: Any) -> None:
     store = CatalogStore(path)
-    for number in range(20):
+    together.wait(60)
+    for number in range(100):
 
         def change(table: Table, key: str = f"{worker}.{number}") -> None:
             table.properties[key] = "x"
@@ -124,8 +126,9 @@ def test_updates_of_several_processes_do_not_lose_each_other(
     store: CatalogStore, tmp_path: Path
 ) -> None:
     context = multiprocessing.get_context("spawn")
+    together = context.Barrier(2)
     workers = [
-        context.Process(target=_add_properties, args=(tmp_path / "catalog.db", worker))
+        context.Process(target=_add_properties, args=(tmp_path / "catalog.db", worker, together))
         for worker in range(2)
     ]
     for worker in workers:
@@ -135,4 +138,4 @@ def test_updates_of_several_processes_do_not_lose_each_other(
         assert worker.exitcode == 0
     table = store.table(FACT)
     assert table is not None
-    assert len(table.properties) == 40
+    assert len(table.properties) == 200
