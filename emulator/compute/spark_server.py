@@ -149,6 +149,8 @@ class SparkServer:
             "spark.sql.adaptive.enabled": "false",
             "spark.databricks.delta.snapshotPartitions": "1",
             "spark.scheduler.mode": "FAIR",
+            "spark.sql.connect.serverStacktrace.enabled": "false",
+            "spark.sql.pyspark.jvmStacktrace.enabled": "false",
             "spark.ui.enabled": "false",
             "spark.connect.grpc.binding.address": "127.0.0.1",
             "spark.connect.grpc.binding.port": str(self.port),
