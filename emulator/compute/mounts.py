@@ -22,6 +22,7 @@ _ONE_PATH = (
     *("open", "stat", "lstat", "statvfs", "access", "readlink", "listdir", "chdir"),
     *("mkdir", "rmdir", "remove", "unlink", "truncate", "chmod", "chown", "utime"),
 )
+_LINUX_ONLY = ("listxattr", "getxattr", "setxattr", "removexattr")
 _TWO_PATHS = ("rename", "replace", "link", "symlink")
 _VOLUME_DEPTH = 4
 
@@ -57,7 +58,7 @@ class Mounts:
 
     def install(self) -> None:
         """Replace the functions in this process, for good."""
-        for name in _ONE_PATH:
+        for name in (*_ONE_PATH, *(name for name in _LINUX_ONLY if hasattr(os, name))):
             self._replace(os, name, self._with_one_path(getattr(os, name)))
         for name in _TWO_PATHS:
             self._replace(os, name, self._with_two_paths(getattr(os, name)))

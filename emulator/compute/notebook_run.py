@@ -76,8 +76,8 @@ class _NotebookRun:
     def _run_python(self, cell: Cell, path: str) -> None:
         if _MENTIONS_SPARK.search(cell.text):
             self._offer_spark()
-        tree = ast.parse(cell.text, path)
-        ast.increment_lineno(tree, cell.first_line - 1)
+        above = "\n" * (cell.first_line - 1)  # so that errors name the line in the notebook
+        tree = ast.parse(above + cell.text, path)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         exec(compile(tree, path, "exec"), self._names)  # noqa: S102 - a notebook is code
         if isinstance(last, ast.Expr):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from emulator.store import Store
 if TYPE_CHECKING:
     from emulator.compute.job_execution import JobExecution
 
+logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.2
 MESSAGE_LENGTH = 2000
 
@@ -68,6 +70,10 @@ class TaskAttempt:
             end = self._run()
         except (task_kinds.TaskSettingsError, UnknownReferenceError, ApiError) as error:
             end = TaskEnd("FAILED", str(error), error=str(error))
+        except Exception as error:  # a thread's error would be lost, and its run would never end
+            logger.exception("task %s of run %s", self._task["task_key"], self._entry["run_id"])
+            text = f"The emulator failed: {type(error).__name__}: {error}"
+            end = TaskEnd("FAILED", text, error=text)
         self._settle(end)
         self._show(end)
         return end
@@ -99,7 +105,7 @@ class TaskAttempt:
             self._services.store,
             task_run_id=self._entry["run_id"],
             job_parameters=self._execution.parameters,
-            task_values=self._execution.task_values,
+            task_values=dict(self._execution.task_values),
         )
         result = self._services.compute.run_task(spec, cancel=self._execution.cancel)
         return TaskEnd(

@@ -1,0 +1,102 @@
+"""Tasks that use Spark: one session however asked for, wheels in its workers, and its death."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import threading
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from emulator.compute.spark_server import SparkStartError
+from emulator.compute.spec import TaskSpec
+from tests.emulator.compute_tools import VOLUME, Bench
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    bench = Bench(tmp_path_factory.mktemp("spark_tasks"))
+    yield bench
+    bench.compute.stop()
+
+
+def test_queries_give_plain_values_and_say_when_there_is_more(bench):
+    statement = (
+        "SELECT TIMESTAMP'2026-01-02 03:00:00' AS t, map('k', 1) AS m, named_struct('x', 1.50) AS s,"
+        " parse_json('{\"a\": 1}') AS v, :text AS text UNION ALL SELECT NULL, NULL, NULL, NULL, 'b'"
+    )
+    result = bench.compute.query(statement, {"text": "it's"}, row_limit=1)
+    row = result.rows[0]
+    assert (row[0].isoformat(), row[1]) == ("2026-01-02T03:00:00+00:00", {"k": 1})
+    assert (str(row[2]["x"]), row[3], row[4]) == ("1.50", '{"a":1}', "it's")
+    assert [c.type_text for c in result.columns] == [
+        "TIMESTAMP",
+        "MAP<STRING, INT>",
+        "STRUCT<x: DECIMAL(3,2)>",
+        "VARIANT",
+        "STRING",
+    ]
+    assert (len(result.rows), result.truncated) == (1, True)
+    bench.compute.query("CREATE SCHEMA other")
+    assert bench.compute.query("CREATE TABLE t AS SELECT 1 AS a", schema="other").rows == []
+    assert bench.compute.query("SELECT a FROM other.t").rows == [[1]]
+    mode = stat.S_IMODE(bench.settings.compute_file.stat().st_mode)
+    assert mode == 0o600
+
+
+def test_a_notebook_and_a_wheel_share_spark_as_on_databricks(bench):
+    wheel = bench.wheel({"product/__init__.py": "def triple(n):\n    return 3 * n"})
+    result, log = bench.run_notebook(
+        f"# MAGIC %pip install {wheel}",
+        "dbutils.widgets.text('n', '2')",
+        "# MAGIC %sql\n# MAGIC SELECT :n AS n, 7 AS seven",
+        "from pyspark.sql import SparkSession, functions as F\n"
+        "from pyspark.dbutils import DBUtils\n"
+        "assert SparkSession.builder.getOrCreate() is spark is SparkSession.getActiveSession()\n"
+        "assert DBUtils(spark).widgets.get('n') == '5'\n"
+        "import product\n"
+        "frame = spark.range(1, 3).select(F.udf(product.triple, 'long')('id').alias('x'))\n"
+        f"frame.write.mode('overwrite').json('{VOLUME}/out')\n"
+        f"rows = spark.read.json('{VOLUME}/out').orderBy('x').collect()\n"
+        "dbutils.notebook.exit([row.x for row in rows] + [_sqldf.first().n])",
+        n="5",
+    )
+    assert result.error_trace is None
+    assert result.value == "[3, 6, '5']"
+    assert "|5|    7|" in log.replace("|5  |7    |", "|5|    7|")
+    result, _ = bench.run_notebook("def load():\n    spark.table('nope').collect()\nload()")
+    assert "TABLE_OR_VIEW_NOT_FOUND" in str(result.error)
+    trace = str(result.error_trace)
+    assert "line 4, in <module>" not in trace and "line 3, in load" in trace
+    assert "JVM stacktrace" not in trace and "org.apache" not in trace and "grpc" not in trace
+
+
+def test_spark_that_dies_fails_its_task_and_the_next_task_gets_a_new_one(bench):
+    java = bench.compute.ensure_started().java
+    assert java is not None
+    path = bench.notebook(
+        "print(spark.range(1).count(), flush=True)\n"
+        "import time\ntime.sleep(1)\n"
+        "for _ in range(100):\n    spark.range(1).count()\n    time.sleep(0.2)"
+    )
+    began = threading.Event()
+    threading.Thread(
+        target=lambda: began.wait(60) and os.kill(java.pid, signal.SIGKILL), daemon=True
+    ).start()
+    spec = TaskSpec("notebook", {"notebook_path": path}, "dying")
+    result = bench.compute.run_task(spec, on_output=lambda _: began.set())
+    assert (result.status, result.spark_died) == ("FAILED", True)
+    assert "Spark ended while the task ran: its process was killed" in str(result.error)
+    result, log = bench.run("sql", {"text": "SELECT count(*) AS c FROM other.t"})
+    assert result.error is None and "|1" in log
+    new = bench.compute.ensure_started().java
+    assert new is not None and new.pid != java.pid
+    bench.compute.stop()
+    assert not psutil.pid_exists(new.pid)
+    with pytest.raises(SparkStartError, match="stopping"):
+        bench.compute.query("SELECT 1")
