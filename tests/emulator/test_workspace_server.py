@@ -137,3 +137,17 @@ def test_a_killed_workspace_leaves_no_child(tmp_path):
     finally:
         second.stop()
     assert Path(second.log).read_text().count("Traceback") == 0
+
+
+def test_a_browser_logs_in_with_the_token_and_sees_pages_only(workspace):
+    with httpx.Client(base_url=workspace.url) as browser:
+        assert browser.get("/login", params={"token": "wrong"}).status_code == 401
+        assert browser.get("/absent").status_code == 401
+        token = {"token": workspace.token}
+        away = browser.get("/login", params={**token, "next": "//evil.example"})
+        assert away.status_code == 400
+        answer = browser.get("/login", params={**token, "next": "/absent"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/absent")
+        assert workspace.token not in answer.headers["set-cookie"]
+        assert browser.get("/absent").status_code == 501
+        assert browser.get("/api/2.0/preview/scim/v2/Me").status_code == 401
