@@ -87,6 +87,14 @@ class _Target:
     partial: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True)
+class _Present:
+    """What an existing table holds before the import."""
+
+    schema: pa.Schema
+    rows: int
+
+
 def import_folder(
     spark: Any,
     folder: Path | str,
@@ -159,21 +167,21 @@ def _import_table(spark: Any, export: TableExport, target: _Target, staging: Pat
     columns: tuple[str, ...] = ()
     if target.schema is None:
         _create(spark, export, target)
+        outcome = "created"
+        if export.rows:
+            _append(spark, export, target, export.files)
     else:
         before = spark.table(target.name).count()
         columns = tuple(new_fields(row_type(target.schema), row_type(export.schema)))
-    if before == 0:
-        outcome = _append(spark, export, target, export.files) if export.rows else "unchanged"
-    elif export.table.is_append_only:
-        outcome = _append_difference(spark, export, target, staging)
-    else:
-        outcome = _replace(spark, export, target, grows=bool(columns))
+        import_rows = _append_difference if export.table.is_append_only else _replace
+        outcome = import_rows(spark, export, target, _Present(target.schema, before), staging)
+    after = before if outcome == "unchanged" else spark.table(target.name).count()
     return ImportReport(
         table=export.table.name,
-        outcome="created" if target.schema is None else outcome,
+        outcome=outcome,
         rows_exported=export.rows,
         rows_before=before,
-        rows_after=spark.table(target.name).count(),
+        rows_after=after,
         new_columns=columns,
         missing_columns=export.missing,
         seconds=round(time.monotonic() - started, 2),
@@ -190,13 +198,15 @@ def _create(spark: Any, export: TableExport, target: _Target) -> None:
     )
 
 
-def _append_difference(spark: Any, export: TableExport, target: _Target, staging: Path) -> str:
+def _append_difference(
+    spark: Any, export: TableExport, target: _Target, present: _Present, staging: Path
+) -> str:
     """New columns do not make old rows new: what all rows of both sides have is compared."""
-    existing = row_type(target.schema or export.schema)
+    existing = row_type(present.schema)
     grown = frozenset(new_fields(existing, row_type(export.schema)))
     partial = target.partial | export.partial | grown
     compared = without(existing, partial)
-    marks = beyond(file_digests(export.files, compared), _present(spark, target, compared))
+    marks = beyond(file_digests(export.files, compared), _digests(spark, target, present, compared))
     if not marks.any():
         return "unchanged"
     if partial != target.partial:
@@ -211,33 +221,33 @@ def _property(partial: frozenset[str]) -> str:
     return f"'{text}'"
 
 
-def _replace(spark: Any, export: TableExport, target: _Target, *, grows: bool) -> str:
-    whole = row_type(target.schema or export.schema)
-    exported = file_digests(export.files, whole)
-    if not grows and are_same(exported, _present(spark, target, whole)):
-        return "unchanged"
+def _replace(spark: Any, export: TableExport, target: _Target, present: _Present, _: Path) -> str:
+    whole = row_type(present.schema)
+    if row_type(export.schema) == whole:
+        exported = file_digests(export.files, whole)
+        if are_same(exported, _digests(spark, target, present, whole)):
+            return "unchanged"
     writer = _read(spark, export, export.files).writeTo(target.name)
     writer.option("mergeSchema", "true").overwrite(lit(True))
     return "replaced"
 
 
 def _append(spark: Any, export: TableExport, target: _Target, files: Sequence[Path]) -> str:
+    """Add rows in one commit."""
     writer = _read(spark, export, files).writeTo(target.name)
     writer.option("mergeSchema", "true").append()
     return "appended"
 
 
-def _present(spark: Any, target: _Target, compared: pa.DataType) -> Digests:
+def _digests(spark: Any, target: _Target, present: _Present, compared: pa.DataType) -> Digests:
     """The digests of the table's rows, read from its live files."""
-    table = spark.table(target.name)
-    files = [Path(unquote(urlsplit(uri).path)) for uri in table.inputFiles()]
-    digests = file_digests(files, compared)
-    rows = table.count()
-    if len(digests) != rows:
+    uris = spark.table(target.name).inputFiles()
+    digests = file_digests([Path(unquote(urlsplit(uri).path)) for uri in uris], compared)
+    if len(digests) != present.rows:
         raise LoadError(
             [
-                f"{target.name}: has {rows} rows, its files {len(digests)}: something else than "
-                "this import changed rows in it; drop the table and import again"
+                f"{target.name}: has {present.rows} rows, its files {len(digests)}: something else "
+                "than this import changed rows in it; drop the table and import again"
             ]
         )
     return digests
