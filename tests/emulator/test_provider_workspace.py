@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.emulator.provider_terraform import Terraform
 
@@ -60,165 +61,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 
 
 def stack(source: Path) -> dict[str, Any]:
-    gold = "${databricks_schema.gold.id}"
-    warehouse = "${databricks_sql_endpoint.w.id}"
-    schedule = {"timezone_id": "UTC", "pause_status": "PAUSED"}
-    return {
-        "databricks_catalog": {"c": {"name": CATALOG, "comment": "all", "force_destroy": True}},
-        "databricks_schema": {
-            "gold": {
-                "catalog_name": "${databricks_catalog.c.name}",
-                "name": "gold",
-                "comment": "for people",
-                "properties": {"layer": "gold"},
-                "enable_predictive_optimization": "ENABLE",
-            }
-        },
-        "databricks_volume": {
-            "v": {
-                "catalog_name": CATALOG,
-                "schema_name": "${databricks_schema.gold.name}",
-                "name": "v",
-                "volume_type": "MANAGED",
-            }
-        },
-        "databricks_file": {
-            "f": {"path": "${databricks_volume.v.volume_path}/x.whl", "source": str(source)}
-        },
-        "databricks_grants": {
-            "g": {
-                "schema": gold,
-                "grant": [
-                    {"principal": "analysts", "privileges": ["USE_SCHEMA", "SELECT"]},
-                    {"principal": "ops", "privileges": ["ALL_PRIVILEGES"]},
-                ],
-            }
-        },
-        "databricks_grant": {
-            "g": {
-                "catalog": "${databricks_catalog.c.name}",
-                "principal": "analysts",
-                "privileges": ["USE_CATALOG"],
-            }
-        },
-        "databricks_entity_tag_assignment": {
-            "t": {
-                "entity_type": "schemas",
-                "entity_name": gold,
-                "tag_key": "domain",
-                "tag_value": "cost",
-            }
-        },
-        "databricks_directory": {"d": {"path": "/Shared/x"}},
-        "databricks_notebook": {
-            "n": {"path": "${databricks_directory.d.path}/n", "source": str(source)}
-        },
-        "databricks_workspace_file": {
-            "f": {"path": "${databricks_directory.d.path}/f.sql", "content_base64": "c2VsZWN0IDE="}
-        },
-        "databricks_sql_endpoint": {
-            "w": {
-                "name": "warehouse",
-                "cluster_size": "2X-Small",
-                "enable_serverless_compute": True,
-                "tags": {"custom_tags": [{"key": "a", "value": "b"}]},
-            }
-        },
-        "databricks_job": {
-            "j": {
-                "name": "job",
-                "task": [
-                    {
-                        "task_key": "wheel",
-                        "environment_key": "e",
-                        "python_wheel_task": {
-                            "package_name": "p",
-                            "entry_point": "main",
-                            "named_parameters": {"a": "b"},
-                        },
-                    }
-                ],
-                "environment": [
-                    {
-                        "environment_key": "e",
-                        "spec": {"client": "2", "dependencies": ["${databricks_file.f.path}"]},
-                    }
-                ],
-                "parameter": [{"name": "catalog", "default": CATALOG}],
-                "schedule": {"quartz_cron_expression": "0 0 1 * * ?", **schedule},
-                "email_notifications": {"on_failure": ["a@example.com"]},
-            }
-        },
-        "databricks_pipeline": {
-            "p": {
-                "name": "pipeline",
-                "catalog": CATALOG,
-                "schema": "gold",
-                "serverless": True,
-                "configuration": {"a": "b"},
-                "library": [{"notebook": {"path": "${databricks_notebook.n.path}"}}],
-            }
-        },
-        "databricks_permissions": {
-            "j": {
-                "job_id": "${databricks_job.j.id}",
-                "access_control": [{"group_name": "users", "permission_level": "CAN_VIEW"}],
-            }
-        },
-        "databricks_dashboard": {
-            "d": {
-                "display_name": "Cost",
-                "parent_path": "${databricks_directory.d.path}",
-                "warehouse_id": warehouse,
-                "serialized_dashboard": '{"pages":[]}',
-                "embed_credentials": False,
-            }
-        },
-        "databricks_registered_model": {
-            "m": {
-                "catalog_name": CATALOG,
-                "schema_name": "${databricks_schema.gold.name}",
-                "name": "model",
-                "comment": "finds spikes",
-            }
-        },
-        "databricks_model_serving": {
-            "s": {
-                "name": "endpoint",
-                "tags": [{"key": "a", "value": "b"}],
-                "lifecycle": {"ignore_changes": ["config"]},
-            }
-        },
-        "databricks_notification_destination": {
-            "mail": {"display_name": "mail", "config": {"email": {"addresses": ["a@example.com"]}}},
-            "slack": {
-                "display_name": "slack",
-                "config": {"slack": {"url": "https://hooks.slack.example/secret"}},
-            },
-        },
-        "databricks_alert_v2": {
-            "a": {
-                "display_name": "alert",
-                "query_text": "SELECT 1 AS x",
-                "warehouse_id": warehouse,
-                "evaluation": {
-                    "source": {"name": "x", "aggregation": "MAX"},
-                    "comparison_operator": "GREATER_THAN",
-                    "threshold": {"value": {"double_value": 0.1}},
-                    "empty_result_state": "OK",
-                    "notification": {
-                        "notify_on_ok": True,
-                        "retrigger_seconds": 3600,
-                        "subscriptions": [
-                            {"destination_id": "${databricks_notification_destination.slack.id}"}
-                        ],
-                    },
-                },
-                "schedule": {"quartz_cron_schedule": "0 0 8 * * ?", **schedule},
-            }
-        },
-        "databricks_group": {"g": {"display_name": "finance", "workspace_access": True}},
-    }
+    text = Path(__file__).with_name("provider_stack.yml").read_text()
+    resources: dict[str, Any] = yaml.safe_load(text.replace("@SOURCE@", str(source)))
+    return resources
 
 
 def tamper(workspace: Workspace, ids: dict[str, str]) -> set[str]:
