@@ -113,16 +113,18 @@ def test_a_refresh_writes_profile_and_drift_and_a_second_one_replaces(
     assert by_column["sku"]["tv_distance"] == pytest.approx(2 / 3 - 1 / 2)
     assert by_column["sku"]["ks_test"] is None
 
-    # A late row on the 2nd; a month later the window of the 1st is out of reach, and kept.
+    # A late row on the 2nd; the window of the 1st is now out of reach: kept, and compared with.
     add(spark, schema, "2026-11-02", [("A", 8)])
     add(spark, schema, "2026-12-02", [("A", 9)])
     again = refresh(spark, monitor(schema), now=datetime(2026, 12, 3, tzinfo=UTC))
-    assert again["windows"] == 2
+    assert again["windows"] == 3
     table_rows = profiles.where("column_name = ':table' AND slice_key IS NULL")
     totals = {
         r["window"]["start"].isoformat()[5:10]: float(r["total"]) for r in table_rows.collect()
     }
-    assert totals == {"11-01": 14.0, "11-02": 22.0, "11-04": 7.0, "12-02": 9.0}
+    assert totals == {"11-01": 14.0, "11-02": 30.0, "11-04": 7.0, "12-02": 9.0}
+    moved = drifts.where("column_name = ':table' AND slice_key IS NULL").collect()
+    assert [(r["window"]["start"].day, r["change"]) for r in moved] == [(2, 30 - 14)]
 
 
 def test_a_baseline_is_compared_with_every_window(spark: Any, schema: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from emulator.compute.pipelines import auto_cdc, tables
 from emulator.compute.pipelines.checkpoint import Checkpoint, CheckpointStore
 from emulator.compute.pipelines.delta_log import read_raw
-from emulator.compute.pipelines.expectations import Checked
+from emulator.compute.pipelines.expectations import Checked, check
 from emulator.compute.pipelines.model import (
     Dataset,
     Flow,
@@ -76,14 +76,23 @@ def apply_changes(
     events = auto_cdc.ChangeEvents(target.spark, change, folder.resolve())
     events.append(frame, target.checkpoint.batch, target.transaction)
     rows = events.history(target.checkpoint.batch)
-    schema = rows.schema
-    target.ensure_exists(schema)
-    batch = target.checkpoint.batch
-    touched = events.touched_keys(batch) if batch else None
-    written = auto_cdc.merge(target.spark, change, target.name, rows, touched)
+    if not target.exists:
+        # Nothing to merge with. After a kill the table is there, and the rerun merges.
+        written = _fill(target, rows)
+    else:
+        batch = target.checkpoint.batch
+        touched = events.touched_keys(batch) if batch else None
+        written = auto_cdc.merge(target.spark, change, target.name, rows, touched)
     result.upserted_rows = (result.upserted_rows or 0) + written.upserted
     result.deleted_rows = (result.deleted_rows or 0) + written.deleted
     result.output_rows += written.upserted
+
+
+def _fill(target: Target, rows: Any) -> auto_cdc.Written:
+    target.ensure_exists(rows.schema)
+    counted = check(rows, target.dataset.name, ())
+    counted.after.write.format("delta").mode("append").saveAsTable(target.name.sql)
+    return auto_cdc.Written(counted.counts()[0], 0)
 
 
 def _differs(target: Target, frame: Any) -> bool:
