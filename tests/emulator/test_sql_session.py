@@ -71,7 +71,8 @@ def test_ddl_of_databricks_lands_in_spark_and_in_information_schema(
     ]
     about = (
         "SELECT column_name, data_type, is_nullable, comment FROM "
-        "spark_catalog.information_schema.columns WHERE table_name = :name ORDER BY 1"
+        "spark_catalog.information_schema.columns "
+        "WHERE table_schema = 'sql_room' AND table_name = :name ORDER BY 1"
     )
     assert rows(spark.sql(about, args={"name": "fact"})) == [
         ("cost", "DECIMAL", "YES", "it's money"),
