@@ -217,7 +217,7 @@ def _life(
     if ordinal == 0 and first_home:
         changes.add(1 + place % 4)
     elif ordinal == 1 and first_home:
-        deleted = 3 + place
+        deleted = 3 + place % 10  # before any incident
     elif ordinal > 0 and fate < 0.12:
         created = int(rng.integers(2, 60))
     elif ordinal > 0 and fate < 0.26:

@@ -66,12 +66,12 @@ def _other_rows(left: Path, right: Path, name: str) -> int:
     return int(one + _value(duckdb.connect(), query.format(*reversed(files))))
 
 
-@pytest.mark.parametrize("days", [4, 31])
-def test_a_day_more_is_the_day_after(tmp_path: Path, days: int) -> None:
+@pytest.mark.parametrize(("days", "rows"), [(4, 200), (31, 1500)])
+def test_a_day_more_is_the_day_after(tmp_path: Path, days: int, rows: int) -> None:
     """N days and next-day give the rows of N+1 days, and the same seed gives the same rows."""
-    grown = _simulate(tmp_path / "grown", days=days, rows=200 * days, end=END)
+    grown = _simulate(tmp_path / "grown", days=days, rows=rows * days, end=END)
     more = _simulate(
-        tmp_path / "more", days=days + 1, rows=200 * (days + 1), end=date(2026, 11, 21)
+        tmp_path / "more", days=days + 1, rows=rows * (days + 1), end=date(2026, 11, 21)
     )
     before = sum(_other_rows(grown, more, name) for name in system_tables())
     assert before > 0
