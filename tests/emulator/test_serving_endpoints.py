@@ -72,8 +72,10 @@ def endpoint(running: RunningWorkspace, versions: list[str]) -> str:
 
 
 def _served(version: str, name: str | None = None) -> list[ServedEntityInput]:
-    size = {"workload_size": "Small", "scale_to_zero_enabled": True}
-    return [ServedEntityInput(entity_name=MODEL, entity_version=version, name=name, **size)]
+    entity = ServedEntityInput(
+        entity_name=MODEL, entity_version=version, name=name, workload_size="Small"
+    )
+    return [entity]
 
 
 def _ask(running: RunningWorkspace, x: Any) -> Any:

@@ -338,8 +338,8 @@ def test_groups_and_secrets(running, client):
 def test_what_hangs_on_a_table_needs_the_table(client):
     with pytest.raises(NotFound):
         client.quality_monitors.create(
-            "spark_catalog.gold.absent", "/Shared/m", "spark_catalog.gold",
-            snapshot=catalog.MonitorSnapshot(),
+            "spark_catalog.gold.absent", assets_dir="/Shared/m",
+            output_schema_name="spark_catalog.gold", snapshot=catalog.MonitorSnapshot(),
         )  # fmt: skip
     with pytest.raises(NotFound):
         client.tables.get("spark_catalog.gold.absent")
