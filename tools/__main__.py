@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ INTERRUPTED = 130
 def main() -> int:
     """Run one command; 0 done, 1 a clear error, 130 interrupted."""
     arguments = _parser().parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     steps = Steps()
     try:
         return int(arguments.action(arguments, steps))
@@ -23,6 +26,11 @@ def main() -> int:
     except KeyboardInterrupt:
         steps.fail(DriverError("Interrupted; every process is stopped", todo="run it again"))
         return INTERRUPTED
+
+
+def _interrupt(*_: object) -> None:
+    """A polite kill ends as Ctrl-C does: with every process stopped."""
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

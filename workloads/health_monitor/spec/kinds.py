@@ -208,7 +208,9 @@ class Metric(Part):
     @property
     def output_data_type(self) -> str:
         """The declared type, as the monitors API takes it: a JSON struct field."""
-        return json.dumps({"metadata": {}, "name": "output", "nullable": True, "type": self.type})
+        # A StructField's JSON has Spark's own names for the integer types.
+        name = {"bigint": "long", "int": "integer", "smallint": "short"}.get(self.type, self.type)
+        return json.dumps({"metadata": {}, "name": "output", "nullable": True, "type": name})
 
 
 class Metrics(Part):
