@@ -30,8 +30,9 @@ def fetch(frame: Any, row_limit: int | None) -> QueryResult:
     if not columns:
         return QueryResult([], [])
     limited = frame if row_limit is None else frame.limit(row_limit + 1)
-    # Arrow, not collect(): collect() shifts timestamps by this process's own time zone.
-    table = limited.toArrow()
+    # collect() shifts timestamps by this process's own time zone, and toArrow() fails on a NULL
+    # struct whose fields cannot be NULL; the table that both begin with does neither.
+    table, _ = limited._to_table()
     values = [column.to_pylist(maps_as_pydicts="strict") for column in table.columns]
     values = [
         [_variant(v) for v in column] if type_name(field.dataType) == "VARIANT" else column

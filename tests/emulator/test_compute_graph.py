@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from emulator.compute.graph import Outcome, check_graph, dependents, run_result, skip_state
@@ -17,7 +19,7 @@ from emulator.compute.parameters import (
 from emulator.errors import ApiError
 
 
-def task(key, *upstream, **more):
+def task(key: str, *upstream: str, **more: Any) -> dict[str, Any]:
     return {"task_key": key, "depends_on": [{"task_key": k} for k in upstream], **more}
 
 

@@ -56,8 +56,8 @@ class Bench:
         self.runner = JobRunner(self.compute, self.store)  # type: ignore[arg-type]
 
     def job(self, *tasks: dict[str, Any], job_id: int = 1, **settings: Any) -> str:
-        document = {"job_id": job_id, "settings": {"name": f"job {job_id}", "tasks": list(tasks)}}
-        document["settings"] |= settings
+        whole = {"name": f"job {job_id}", "tasks": list(tasks), **settings}
+        document = {"job_id": job_id, "settings": whole}
         self.store.put("job", str(job_id), document)
         return str(job_id)
 

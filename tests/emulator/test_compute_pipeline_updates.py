@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,16 +47,16 @@ class Bench:
         target.write_text(text)
         self.store.put("workspace_object", path, {"path": path, "object_type": kind})
 
-    def pipeline(self, *libraries: dict, **spec) -> None:
+    def pipeline(self, *libraries: dict[str, Any], **spec: Any) -> None:
         document = {"name": "silver", "schema": "silver", "libraries": list(libraries), **spec}
         self.store.put("pipeline", "p", {"pipeline_id": "p", "name": "silver", "spec": document})
 
-    def update(self, **arguments) -> dict:
+    def update(self, **arguments: Any) -> dict[str, Any]:
         update_id = self.runner.start_update("p", **arguments)
         assert self.runner.wait("p", update_id, 20)
         return self.runner.get_update("p", update_id)
 
-    def last_event(self) -> dict:
+    def last_event(self) -> dict[str, Any]:
         return self.store.events(event_stream("p"))[-1]
 
 
@@ -132,7 +133,7 @@ def test_a_pipeline_task_of_a_job_gives_the_updates_error(bench):
     bench.pipeline({"file": {"path": "/Shared/p/more/b.py"}})
     task = {"task_key": "silver", "pipeline_task": {"pipeline_id": "p", "full_refresh": False}}
     bench.store.put("job", "1", {"job_id": 1, "settings": {"name": "j", "tasks": [task]}})
-    jobs = JobRunner(bench.compute, bench.store, bench.runner)  # type: ignore[arg-type]
+    jobs = JobRunner(bench.compute, bench.store, bench.runner)
     assert jobs.wait(jobs.run_now("1"), 20)["state"]["result_state"] == "SUCCESS"
     assert bench.store.find("pipeline_update")[0]["cause"] == "JOB_TASK"
     bench.compute.result = TaskResult("SUCCESS", value={"state": "FAILED", "error": "t: bad"})

@@ -27,8 +27,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 def test_queries_give_plain_values_and_say_when_there_is_more(bench):
     statement = (
-        "SELECT TIMESTAMP'2026-01-02 03:00:00' AS t, map('k', 1) AS m, named_struct('x', 1.50) AS s,"
-        " parse_json('{\"a\": 1}') AS v, :text AS text UNION ALL SELECT NULL, NULL, NULL, NULL, 'b'"
+        "SELECT TIMESTAMP'2026-01-02 03:00:00' AS t, map('k', 1) AS m,"
+        " named_struct('x', 1.50) AS s, parse_json('{\"a\": 1}') AS v, :text AS text"
+        " UNION ALL SELECT NULL, NULL, NULL, NULL, 'b'"
     )
     result = bench.compute.query(statement, {"text": "it's"}, row_limit=1)
     row = result.rows[0]
@@ -42,6 +43,7 @@ def test_queries_give_plain_values_and_say_when_there_is_more(bench):
         "STRING",
     ]
     assert (len(result.rows), result.truncated) == (1, True)
+    assert bench.compute.query(statement, {"text": ""}).rows[1] == [None] * 4 + ["b"]
     bench.compute.query("CREATE SCHEMA other")
     assert bench.compute.query("CREATE TABLE t AS SELECT 1 AS a", schema="other").rows == []
     assert bench.compute.query("SELECT a FROM other.t").rows == [[1]]
@@ -72,27 +74,31 @@ def test_a_notebook_and_a_wheel_share_spark_as_on_databricks(bench):
     result, _ = bench.run_notebook("def load():\n    spark.table('nope').collect()\nload()")
     assert "TABLE_OR_VIEW_NOT_FOUND" in str(result.error)
     trace = str(result.error_trace)
-    assert "line 4, in <module>" not in trace and "line 3, in load" in trace
+    assert "line 4, in <module>" in trace and "line 3, in load" in trace
     assert "JVM stacktrace" not in trace and "org.apache" not in trace and "grpc" not in trace
 
 
 def test_spark_that_dies_fails_its_task_and_the_next_task_gets_a_new_one(bench):
     java = bench.compute.ensure_started().java
     assert java is not None
+    bench.compute.query("CREATE TABLE default.survives AS SELECT 1 AS a")
     path = bench.notebook(
         "print(spark.range(1).count(), flush=True)\n"
         "import time\ntime.sleep(1)\n"
         "for _ in range(100):\n    spark.range(1).count()\n    time.sleep(0.2)"
     )
     began = threading.Event()
-    threading.Thread(
-        target=lambda: began.wait(60) and os.kill(java.pid, signal.SIGKILL), daemon=True
-    ).start()
+
+    def kill() -> None:
+        assert began.wait(120)
+        os.kill(java.pid, signal.SIGKILL)
+
+    threading.Thread(target=kill, daemon=True).start()
     spec = TaskSpec("notebook", {"notebook_path": path}, "dying")
     result = bench.compute.run_task(spec, on_output=lambda _: began.set())
     assert (result.status, result.spark_died) == ("FAILED", True)
     assert "Spark ended while the task ran: its process was killed" in str(result.error)
-    result, log = bench.run("sql", {"text": "SELECT count(*) AS c FROM other.t"})
+    result, log = bench.run("sql", {"text": "SELECT count(*) AS c FROM default.survives"})
     assert result.error is None and "|1" in log
     new = bench.compute.ensure_started().java
     assert new is not None and new.pid != java.pid

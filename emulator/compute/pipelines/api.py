@@ -129,30 +129,26 @@ class PipelinesApi:
         name: str | None = None,
         once: bool = False,
     ) -> None:
+        problem = None
         if str(stored_as_scd_type) not in ("1", "2"):
-            raise PipelineError(f"flow into {target!r}: stored_as_scd_type must be 1 or 2")
-        if column_list and except_column_list:
-            raise PipelineError(
-                f"flow into {target!r}: column_list or except_column_list, not both"
-            )
-        if ignore_null_updates or apply_as_truncates is not None:
-            raise PipelineError(
-                f"flow into {target!r}: the emulator has no ignore_null_updates and no "
-                "apply_as_truncates"
-            )
-        if not keys:
-            raise PipelineError(f"flow into {target!r}: it has no keys")
+            problem = "stored_as_scd_type must be 1 or 2"
+        elif column_list and except_column_list:
+            problem = "column_list or except_column_list, not both"
+        elif ignore_null_updates or apply_as_truncates is not None:
+            problem = "the emulator has no ignore_null_updates and no apply_as_truncates"
+        elif not keys:
+            problem = "it has no keys"
+        if problem:
+            raise PipelineError(f"flow into {target!r}: {problem}")
         change = AutoCdc(
             source=source,
             keys=_names(keys),
             sequence_by=sequence_by,
             scd_type=2 if str(stored_as_scd_type) == "2" else 1,
             apply_as_deletes=apply_as_deletes,
-            column_list=_names(column_list) if column_list else None,
+            column_list=_names(column_list or ()) or None,
             except_column_list=_names(except_column_list or ()),
-            track_history_columns=(
-                _names(track_history_column_list) if track_history_column_list else None
-            ),
+            track_history_columns=_names(track_history_column_list or ()) or None,
             track_history_except=_names(track_history_except_column_list or ()),
         )
         self._registry.add_flow(Flow(name or target, target, None, change, {}, once))
