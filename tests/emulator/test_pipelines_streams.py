@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from emulator.compute.pipelines.api import PipelinesApi
 from emulator.compute.pipelines.delta_log import DeltaTable, find_table
 from emulator.compute.pipelines.model import PipelineError
+from emulator.compute.pipelines.registry import Registry
 from emulator.compute.pipelines.streams import StreamOptions
 from tests.emulator.pipeline_support import Pipeline
 
@@ -88,3 +90,19 @@ def test_unknown_stream_options_are_refused() -> None:
         StreamOptions.parse({"withEventTimeOrder": "true"})
     with pytest.raises(PipelineError, match="neither true nor false"):
         StreamOptions.parse({"readChangeFeed": "yes"})
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"stored_as_scd_type": 3}, "must be 1 or 2"),
+        ({"column_list": ["a"], "except_column_list": ["b"]}, "not both"),
+        ({"ignore_null_updates": True}, "no ignore_null_updates"),
+        ({"keys": []}, "has no keys"),
+    ],
+)
+def test_wrong_auto_cdc_flows_are_refused(options: dict[str, Any], problem: str) -> None:
+    api = PipelinesApi(Registry("spark_catalog", "silver"))
+    settings = {"target": "t", "source": "s", "keys": ["id"], "sequence_by": "at", **options}
+    with pytest.raises(PipelineError, match=problem):
+        api.create_auto_cdc_flow(**settings)
