@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from emulator.compute.pipeline_updates import PipelineRunner, event_stream
 from emulator.compute.spark_server import SparkStartError
 from emulator.compute.spec import TaskSpec
 from tests.emulator.compute_tools import VOLUME, Bench
@@ -76,6 +77,40 @@ def test_a_notebook_and_a_wheel_share_spark_as_on_databricks(bench):
     trace = str(result.error_trace)
     assert "line 4, in <module>" in trace and "line 3, in load" in trace
     assert "JVM stacktrace" not in trace and "org.apache" not in trace and "grpc" not in trace
+
+
+def test_a_pipeline_update_writes_its_tables_and_event_log(bench):
+    bench.compute.query("CREATE SCHEMA IF NOT EXISTS silver")
+    wheel = bench.wheel({"rules.py": "SOUND = 'id > 0'"}, name="rules")
+    bench.notebook(
+        "from pyspark import pipelines as dp\nimport rules",
+        "@dp.expect_or_drop('positive', rules.SOUND)\n@dp.materialized_view\n"
+        "def numbers():\n    return spark.range(int(spark.conf.get('count')))",
+        path="/Shared/pipeline",
+    )
+    spec = {
+        "name": "silver",
+        "schema": "silver",
+        "libraries": [{"notebook": {"path": "/Shared/pipeline"}}],
+        "configuration": {"count": "4"},
+        "environment": {"dependencies": [wheel]},
+    }
+    document = {"pipeline_id": "p", "name": "silver", "spec": spec}
+    bench.store.put("pipeline", "p", document)
+    runner = PipelineRunner(bench.compute, bench.store)
+    update_id = runner.start_update("p")
+    assert runner.wait("p", update_id, 300)
+    state = runner.get_update("p", update_id)["state"]
+    assert (state, runner.failure("p", update_id)) == ("COMPLETED", "")
+    assert bench.compute.query("SELECT count(*) FROM silver.numbers").rows == [[3]]
+    flows = [
+        event["details"]["flow_progress"]
+        for event in bench.store.events(event_stream("p"))
+        if event["event_type"] == "flow_progress"
+    ]
+    (counted,) = flows[-1]["data_quality"]["expectations"]
+    assert (counted["passed_records"], counted["failed_records"]) == (3, 1)
+    assert "COMPLETED" in runner.log("p", update_id).read_text()
 
 
 def test_spark_that_dies_fails_its_task_and_the_next_task_gets_a_new_one(bench):
