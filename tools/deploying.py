@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import psutil
@@ -15,6 +18,9 @@ from emulator.provider.install import environment, official_provider_available
 from tools.console import DriverError
 from tools.paths import CACHE, NODE_BIN, PYTHON, ROOT, RUN
 from tools.services import BUCKET, Workspace, running, start_state_backend, start_workspace
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 PROVIDER_CHECK_SECONDS = 15
 
@@ -76,28 +82,38 @@ def run_infra(arguments: list[str], environment: dict[str, str], say: Callable[[
             raise
 
 
-def deploy(environment: dict[str, str], say: Callable[[str], None]) -> None:
-    """`cdktf deploy` of every stack; DriverError with the last lines when it fails."""
+def deploy(environment: dict[str, str], say: Callable[[str], None]) -> bool:
+    """`cdktf deploy` of every stack; whether anything changed. DriverError when it fails."""
     release_stale_locks(environment, say)
-    if run_infra(["deploy", "--env", "local"], environment, say) != 0:
-        log = RUN / "infra-deploy.log"
-        lines = [line for line in log.read_text().splitlines() if line.strip()]
+    code = run_infra(["deploy", "--env", "local"], environment, say)
+    log = RUN / "infra-deploy.log"
+    text = log.read_text()
+    if code != 0:
+        lines = [line for line in text.splitlines() if line.strip()]
         raise DriverError(
             "The deploy failed:\n" + "\n".join(lines[-25:]),
             str(log),
             "mend what it names and run `make local` again; what was deployed is kept",
         )
+    counts = re.findall(r"(\d+) (?:added|changed|destroyed)", text)
+    return any(int(count) for count in counts)
+
+
+def resources_by_stack(environment: dict[str, str]) -> dict[str, int]:
+    """How many resources each stack's state holds, read from the state backend."""
+    client = _state_client(environment)
+    found = {}
+    for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+        state = json.loads(client.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read())
+        managed = [r for r in state.get("resources", []) if r["mode"] == "managed"]
+        name = Path(item["Key"]).name.removesuffix(".tfstate").removesuffix("-local")
+        found[name] = sum(len(resource["instances"]) for resource in managed)
+    return found
 
 
 def release_stale_locks(environment: dict[str, str], say: Callable[[str], None]) -> None:
     """Remove state locks that a killed deploy left; never while a Terraform of ours runs."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=environment["AWS_ENDPOINT_URL_S3"],
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-        region_name=environment["AWS_REGION"],
-    )
+    client = _state_client(environment)
     for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
         if not item["Key"].endswith(".tflock"):
             continue
@@ -109,6 +125,16 @@ def release_stale_locks(environment: dict[str, str], say: Callable[[str], None])
             )
         say(f"releasing the lock of an interrupted deploy: {item['Key']}")
         client.delete_object(Bucket=BUCKET, Key=item["Key"])
+
+
+def _state_client(environment: dict[str, str]) -> S3Client:
+    return boto3.client(
+        "s3",
+        endpoint_url=environment["AWS_ENDPOINT_URL_S3"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=environment["AWS_REGION"],
+    )
 
 
 def _terraform_runs() -> bool:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 from databricks.sdk import WorkspaceClient
+from health_monitor.ml.features import FEATURES
 
+from infra.environment import Environment, load_environment
+from infra.naming import Naming
 from tools import deploying, figures, running, services, source
 from tools.console import DriverError, Steps
-from tools.paths import ACCOUNT, LOCAL, ROOT, SETUP_SECONDS, SOURCE_FILE
+from tools.paths import ACCOUNT, LOCAL, SETUP_SECONDS, SOURCE_FILE
 from tools.querying import Warehouse
 from tools.report import Report, show
 from tools.services import Workspace
@@ -25,6 +27,7 @@ from tools.services import Workspace
 NEEDED_BYTES = 3 * 1024**3
 SETUP_JOB = "setup_orchestrator"
 REFRESH_JOB = "refresh_orchestrator"
+MODEL = "cost_anomaly_detector"
 
 
 @dataclass
@@ -40,7 +43,7 @@ def run(options: Options, steps: Steps) -> None:
     _check_disk()
     source.choose(options.system_tables)
     with only_one_driver(), stopped_on_failure():
-        environment = yaml.safe_load((ROOT / "environments" / "local.yml").read_text())
+        environment = load_environment("local")
         with steps.step("Emulator and state backend"):
             endpoint = services.start_state_backend()
             workspace = services.start_workspace()
@@ -52,12 +55,18 @@ def run(options: Options, steps: Steps) -> None:
             provider, extra = deploying.choose_provider()
             step.say(provider)
         with steps.step("Deploy with cdktf") as step:
-            deploying.deploy(variables | extra, step.say)
+            changed = deploying.deploy(variables | extra, step.say)
+        if changed:
+            source.note(setup_done=False)
         client = _client(workspace)
-        for name in (SETUP_JOB, REFRESH_JOB):
+        # Setting up is for what a deploy changed; a day that came in needs the refresh only.
+        for name in (REFRESH_JOB,) if source.noted("setup_done") else (SETUP_JOB, REFRESH_JOB):
             with steps.step(f"Job {name}") as step:
-                running.run_job(client, _job_name(environment, name), step.say)
+                running.run_job(client, _naming().job(name), step.say)
+            if name == SETUP_JOB:
+                source.note(setup_done=True)
         report = Report(workspace.host, provider, _source_text(imported))
+        report.resources = deploying.resources_by_stack(variables)
         report.not_assessed = [t["table"] for t in imported if t["outcome"] == "absent"]
         with steps.step("Alerts, dashboard and figures") as step:
             _assess(report, workspace, client, environment, folder, step.say)
@@ -108,11 +117,8 @@ def _client(workspace: Workspace) -> WorkspaceClient:
     return WorkspaceClient(host=workspace.host, token=workspace.token, auth_type="pat")
 
 
-def _job_name(environment: dict[str, Any], name: str) -> str:
-    from infra.environment import Environment
-    from infra.naming import Naming
-
-    return Naming(Environment.model_validate(environment)).job(name)
+def _naming() -> Naming:
+    return Naming(load_environment("local"))
 
 
 def _source_text(imported: list[dict[str, Any]]) -> str:
@@ -125,11 +131,11 @@ def _assess(
     report: Report,
     workspace: Workspace,
     client: WorkspaceClient,
-    environment: dict[str, Any],
+    environment: Environment,
     folder: Path,
     say: Any,
 ) -> None:
-    catalog, currency = environment["catalog"], environment["currency"]
+    catalog, currency = environment.catalog, environment.currency
     report.currency = currency
     warehouse = Warehouse.deployed(client)
     say("rows by layer")
@@ -147,6 +153,9 @@ def _assess(
             found = answer.json()
             note = str(found.get("value", ""))
             report.alerts.append((str(alert.display_name), str(found["state"]), note))
+        say("serving endpoint")
+        endpoint = _naming().endpoint(MODEL)
+        report.latency = figures.serving_latency(client, endpoint, dict.fromkeys(FEATURES, 1.0))
         say("dashboard")
         for dashboard in client.lakeview.list():
             answer = http.get(f"/emulator/v1/dashboards/{dashboard.dashboard_id}/rendered")

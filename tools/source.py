@@ -38,25 +38,30 @@ def choose(system_tables: Path | None) -> None:
     SOURCE_FILE.write_text(json.dumps(wanted))
 
 
+def note(**facts: Any) -> None:
+    """Remember something about this workspace between runs."""
+    SOURCE_FILE.write_text(json.dumps(json.loads(SOURCE_FILE.read_text()) | facts))
+
+
+def noted(name: str) -> Any:
+    """What was remembered; None when nothing was."""
+    return json.loads(SOURCE_FILE.read_text()).get(name)
+
+
 def note_completed() -> None:
     """Remember the last simulated day that went through everything: the next run adds one."""
-    account = ACCOUNT / "account.json"
-    if account.exists():
-        noted = json.loads(SOURCE_FILE.read_text())
-        noted["completed_day"] = json.loads(account.read_text())["last_day"]
-        SOURCE_FILE.write_text(json.dumps(noted))
+    if (ACCOUNT / "account.json").exists():
+        note(completed_day=_last_day())
 
 
-def _is_completed() -> bool:
-    """Whether the account as it lies there has gone through everything."""
-    last_day = json.loads((ACCOUNT / "account.json").read_text())["last_day"]
-    return bool(json.loads(SOURCE_FILE.read_text()).get("completed_day") == last_day)
+def _last_day() -> str:
+    return str(json.loads((ACCOUNT / "account.json").read_text())["last_day"])
 
 
 def simulate(say: Callable[[str], None], arguments: list[str]) -> Path:
     """Make the account, or add its next day; the folder of its tables."""
     if (ACCOUNT / "account.json").exists():
-        if not _is_completed():
+        if noted("completed_day") != _last_day():
             say("the last run did not reach its end: no new day")
             return ACCOUNT / "tables"
         command = ["next-day", "--out", str(ACCOUNT)]
