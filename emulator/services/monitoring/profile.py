@@ -66,7 +66,7 @@ def make_column(name: str, type_text: str, family: Family, fetched: pa.ChunkedAr
         encoded = pc.dictionary_encode(array)
         items = encoded.dictionary.to_pylist()
         by_item = sorted(range(len(items)), key=items.__getitem__)
-        place = np.empty(len(items) + 1, dtype=np.int64)
+        place = np.zeros(len(items) + 1, dtype=np.int64)
         place[by_item] = np.arange(len(items))
         raw = pc.fill_null(encoded.indices.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
         codes = place[raw]

@@ -148,7 +148,7 @@ async def alert(site: Here, alert_id: str) -> HTMLResponse:
 async def monitors(site: Here) -> HTMLResponse:
     """All monitored tables, with their settings and output tables."""
     sections: list[Any] = []
-    for monitor in site.workspace.store.find("quality_monitor"):
+    for monitor in site.workspace.store.find("monitor"):
         name = str(monitor["table_name"])
         refreshes = await site.get(f"{UC}/tables/{name}/monitor/refreshes")
         last = (refreshes.get("refreshes") or [{}])[0]
