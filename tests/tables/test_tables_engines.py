@@ -29,7 +29,7 @@ pytestmark = pytest.mark.spark
 CATALOG = "spark_catalog"
 SCHEMAS = ("bronze", "silver", "gold", "platform", "billing")
 SOURCES = ("usage", "list_prices", "account_prices")
-GOLD = ("dim_pricing", "dim_sku", "fact_usage", "summary_cost", "fact_cost_summary")
+GOLD = ("dim_pricing", "fact_usage", "summary_cost", "fact_cost_summary")
 NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
 QUANTUM = Decimal(1).scaleb(-18)
 
@@ -49,7 +49,7 @@ def schemas(databricks: Any) -> Iterator[Any]:
 def account(tmp_path: Path) -> Path:
     """Three weeks of a small account; prices change and overlap in the first."""
     out = tmp_path / "account"
-    simulate(out, days=20, seed=5, workspaces=2, usage_rows=1500, end=NOW.date())
+    simulate(out, days=20, seed=5, workspaces=1, usage_rows=1000, end=NOW.date())
     return out / "tables"
 
 
@@ -111,7 +111,7 @@ class Platform:
             self._create(
                 silver.quarantine, {**quarantine, "quarantined_at": "timestamp", "batch": "string"}
             )
-        setup(self.spark, self.gold, CATALOG)
+        setup(self.spark, {**self.gold, "dim_sku": self.definitions.gold["dim_sku"]}, CATALOG)
 
     def _create(self, table: str, types: dict[str, str]) -> None:
         columns = ", ".join(f"`{name}` {type_}" for name, type_ in types.items())
@@ -133,7 +133,7 @@ class Platform:
 
     def refresh(self) -> dict[str, str]:
         Ingestor(self.spark, CATALOG, CATALOG, NOW).ingest_all(self.bronze.values())
-        for name in SOURCES:
+        for name in ("usage", "list_prices"):
             self._refine(name)
         outcome = GoldRefresh(self.spark, CATALOG, "USD").refresh_all(self.gold)
         if outcome:
@@ -168,10 +168,14 @@ class Platform:
 
     def source_agrees(self, files: list[Path]) -> bool:
         names = ", ".join(f"'{file}'" for file in files)
-        (expected,) = duckdb.sql(
-            "SELECT SUM(usage_quantity) FROM (SELECT DISTINCT record_id, usage_quantity "
-            f"FROM read_parquet([{names}]) WHERE record_id IS NOT NULL)"
-        ).fetchall()[0]
+        (expected,) = (
+            duckdb.connect()
+            .execute(
+                "SELECT SUM(usage_quantity) FROM (SELECT DISTINCT record_id, usage_quantity "
+                f"FROM read_parquet([{names}]) WHERE record_id IS NOT NULL)"
+            )
+            .fetchall()[0]
+        )
         found = self.spark.sql(f"SELECT SUM(usage_quantity) FROM {CATALOG}.gold.fact_usage")
         return bool(found.collect()[0][0] == expected)
 
@@ -187,17 +191,25 @@ class Platform:
 def expected_costs(account: Path, files: list[Path], known_until: str) -> dict[Any, Any]:
     """Cost and records per day, workspace and SKU, in plain Python."""
     names = ", ".join(f"'{file}'" for file in files)
-    usage = duckdb.sql(
-        "SELECT DISTINCT record_id, usage_date, COALESCE(workspace_id, '0'), sku_name, cloud, "
-        f"usage_unit, usage_end_time, usage_quantity FROM read_parquet([{names}]) "
-        "WHERE record_id IS NOT NULL"
-    ).fetchall()
+    usage = (
+        duckdb.connect()
+        .execute(
+            "SELECT DISTINCT record_id, usage_date, COALESCE(workspace_id, '0'), sku_name, cloud, "
+            f"usage_unit, usage_end_time, usage_quantity FROM read_parquet([{names}]) "
+            "WHERE record_id IS NOT NULL"
+        )
+        .fetchall()
+    )
     windows: dict[Any, list[Any]] = {}
-    for sku, cloud, unit, start, end, price in duckdb.sql(
-        "SELECT sku_name, cloud, usage_unit, price_start_time, price_end_time, "
-        f"pricing.effective_list.\"default\" FROM '{account}/billing.list_prices/*.parquet' "
-        f"WHERE currency_code = 'USD' AND price_start_time < '{known_until}' ORDER BY 4"
-    ).fetchall():
+    for sku, cloud, unit, start, end, price in (
+        duckdb.connect()
+        .execute(
+            "SELECT sku_name, cloud, usage_unit, price_start_time, price_end_time, "
+            f"pricing.effective_list.\"default\" FROM '{account}/billing.list_prices/*.parquet' "
+            f"WHERE currency_code = 'USD' AND price_start_time < '{known_until}' ORDER BY 4"
+        )
+        .fetchall()
+    ):
         windows.setdefault((sku, cloud, unit), []).append([start, end, price])
     found: dict[Any, Any] = {}
     for _, day, workspace, sku, cloud, unit, ended, quantity in usage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,7 @@ class Feeds:
     spark: SparkSession
     catalog: str
     arguments: Mapping[str, str]
+    looked_up: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def read_positions(self) -> dict[str, dict[str, Position]]:
         """Target -> feed -> how far it was read."""
@@ -103,10 +104,18 @@ class Feeds:
             )
 
     def _position(self, feed: str, definition: Gold) -> Position:
+        return Position(*self._state(feed), self._hash(definition))
+
+    def _state(self, feed: str) -> tuple[str, int]:
+        """Which table a feed is, and its version; only gold changes while gold is refreshed."""
+        if feed in self.looked_up:
+            return self.looked_up[feed]
         name = full_name(self.catalog, feed)
         feed_id = self.spark.sql(f"DESCRIBE DETAIL {name}").collect()[0]["id"]
         version = self.spark.sql(f"DESCRIBE HISTORY {name} LIMIT 1").collect()[0]["version"]
-        return Position(feed_id, int(version), self._hash(definition))
+        if not feed.startswith("gold."):
+            self.looked_up[feed] = (feed_id, int(version))
+        return feed_id, int(version)
 
     def _hash(self, definition: Gold) -> str:
         parts = [definition.sql, *(f"{k}={v}" for k, v in sorted(self.arguments.items()))]
