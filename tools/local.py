@@ -65,7 +65,7 @@ def run(options: Options, steps: Steps) -> None:
                 running.run_job(client, _naming().job(name), step.say)
             if name == SETUP_JOB:
                 source.note(setup_done=True)
-        report = Report(workspace.host, provider, _source_text(imported))
+        report = Report(workspace.host, workspace.token, provider, _source_text(imported))
         report.resources = deploying.resources_by_stack(variables)
         report.not_assessed = [t["table"] for t in imported if t["outcome"] == "absent"]
         with steps.step("Alerts, dashboard and figures") as step:

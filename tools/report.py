@@ -16,6 +16,7 @@ class Report:
     """Everything that the report shows; a part that could not be had stays None."""
 
     host: str
+    token: str
     provider: str
     source: str
     resources: dict[str, int] = field(default_factory=dict)
@@ -39,8 +40,9 @@ def show(report: Report, console: Console) -> None:
     for label, text in _lines(report):
         table.add_row(label, text)
     console.print(table)
-    console.print(f"Workspace page: [bold]{report.host}/login[/bold]  (see .local/workspace.env)")
-    console.print("`make stop` ends it; `make local` again brings in the next day.")
+    console.print("Workspace page, until `make stop` ends it:", soft_wrap=True)
+    console.print(f"  {report.host}/login?token={report.token}", highlight=False, soft_wrap=True)
+    console.print("`make local` again brings in the next day; .local/workspace.env is for clients.")
 
 
 def _lines(report: Report) -> list[tuple[str, str]]:

@@ -47,6 +47,15 @@ def assert_same_money(ours: dict[Any, Decimal | None], theirs: dict[Any, Decimal
     assert differing == {}
 
 
+def assert_gold_agrees(warehouse: Warehouse, expected: dict[Any, Decimal | None]) -> None:
+    """fact_usage and summary_cost; the summary calls usage of the account workspace 0."""
+    fact = COST.format(column="effective_cost", table=f"{CATALOG}.gold.fact_usage")
+    assert_same_money(by_group(warehouse.rows(fact)), expected)
+    named = {(day, place or "0", sku): cost for (day, place, sku), cost in expected.items()}
+    summary = COST.format(column="effective_cost", table=f"{CATALOG}.gold.summary_cost")
+    assert_same_money(by_group(warehouse.rows(summary)), named)
+
+
 def test_the_report_says_what_happened(platform: Platform) -> None:
     report = platform.first_report
     assert "reconciles with the source files" in report
@@ -61,9 +70,7 @@ def test_cost_agrees_with_duckdb_over_the_source_files(
 ) -> None:
     expected = daily_cost(platform.tables)
     assert len(expected) > 500
-    for table in ("gold.fact_usage", "gold.summary_cost"):
-        statement = COST.format(column="effective_cost", table=f"{CATALOG}.{table}")
-        assert_same_money(by_group(warehouse.rows(statement)), expected)
+    assert_gold_agrees(warehouse, expected)
 
 
 def test_quantities_agree_and_the_identity_holds_every_day(
@@ -233,9 +240,7 @@ def test_a_correction_that_comes_days_later_changes_its_day(
     import_folder(platform, platform.tables)
     refresh(platform)
     expected = daily_cost(platform.tables)
-    for table in ("gold.fact_usage", "gold.summary_cost"):
-        cost = COST.format(column="effective_cost", table=f"{CATALOG}.{table}")
-        assert_same_money(by_group(warehouse.rows(cost)), expected)
+    assert_gold_agrees(warehouse, expected)
     of_day = sum((c for (d, _, _), c in expected.items() if d == day and c), Decimal(0))
     assert of_day > before
     after = Decimal(str(warehouse.row(f"{statement}DATE'{day}', DATE'{day}')")[0]))
