@@ -33,7 +33,7 @@ check: setup     ## definitions, types and lint, in seconds
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy emulator infra tools tests workloads/health_monitor
-	@PYTHONPATH=workloads $(PYTHON) -m health_monitor.spec workloads/definitions
+	@$(PYTHON) -m tools definitions
 
 plan:            ## what a deploy would change [ENV=local]
 	@$(PYTHON) -m tools infra plan --env $(ENV)

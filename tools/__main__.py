@@ -47,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     stop.set_defaults(action=_stop)
     browser = commands.add_parser("browser", help="make sure that Chromium is there for tests")
     browser.set_defaults(action=_browser)
+    definitions = commands.add_parser("definitions", help="check all definitions, offline")
+    definitions.set_defaults(action=_definitions)
     infra = commands.add_parser("infra", help="plan, deploy or destroy, with local's variables set")
     infra.add_argument("rest", nargs=argparse.REMAINDER)
     infra.set_defaults(action=_infra)
@@ -77,6 +79,21 @@ def _browser(_: argparse.Namespace, steps: Steps) -> int:
     from tools.browser import ensure
 
     ensure(steps)
+    return 0
+
+
+def _definitions(_: argparse.Namespace, steps: Steps) -> int:
+    from health_monitor.spec import DefinitionErrors, load_definitions
+
+    from tools.paths import ROOT
+
+    try:
+        load_definitions(ROOT / "workloads" / "definitions")
+    except DefinitionErrors as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return 1
+    steps.console.print("definitions: no problem found")
     return 0
 
 

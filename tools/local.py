@@ -54,6 +54,8 @@ def run(options: Options, steps: Steps) -> None:
         with steps.step("Terraform provider") as step:
             provider, extra = deploying.choose_provider()
             step.say(provider)
+            kept = {name: text for name, text in (variables | extra).items() if name != "PATH"}
+            services.write_variables(kept)
         with steps.step("Deploy with cdktf") as step:
             changed = deploying.deploy(variables | extra, step.say)
         if changed:

@@ -41,10 +41,7 @@ def start_workspace() -> Workspace:
     server = json.loads(server_file.read_text())
     workspace = Workspace(f"http://127.0.0.1:{server['port']}", server["token"])
     _wait("workspace", lambda: _answers(workspace))
-    _write_private(
-        WORKSPACE_ENV,
-        f"DATABRICKS_HOST={workspace.host}\nDATABRICKS_TOKEN={workspace.token}\n",
-    )
+    write_variables({"DATABRICKS_HOST": workspace.host, "DATABRICKS_TOKEN": workspace.token})
     return workspace
 
 
@@ -168,8 +165,9 @@ def _log(name: str) -> Path:
     return RUN / f"{name}.log"
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_variables(variables: dict[str, str]) -> None:
+    """Keep what clients and Terraform need for this workspace in .local/workspace.env (0600)."""
     LOCAL.mkdir(exist_ok=True)
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(text)
+    WORKSPACE_ENV.touch(mode=0o600)
+    WORKSPACE_ENV.chmod(0o600)
+    WORKSPACE_ENV.write_text("".join(f"{k}={v}\n" for k, v in variables.items()))

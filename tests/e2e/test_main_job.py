@@ -42,7 +42,7 @@ def assert_same_money(ours: dict[Any, Decimal | None], theirs: dict[Any, Decimal
         key: (ours[key], theirs[key])
         for key in theirs
         if (ours[key] is None) != (theirs[key] is None)
-        or abs((ours[key] or 0) - (theirs[key] or 0)) >= Decimal("0.005")
+        or abs((ours[key] or Decimal(0)) - (theirs[key] or Decimal(0))) >= Decimal("0.005")
     }
     assert differing == {}
 

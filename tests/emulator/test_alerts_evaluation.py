@@ -53,7 +53,7 @@ def state_of(names: list[str], rows: list[list[Any]], **evaluation: Any) -> tupl
 def test_the_value_is_of_the_first_row_or_aggregated_without_nulls(
     aggregation: str | None, value: float
 ) -> None:
-    rows = [[Decimal(4)], [None], [Decimal(20)], [Decimal(12)]]
+    rows: list[list[Any]] = [[Decimal(4)], [None], [Decimal(20)], [Decimal(12)]]
     state, found = state_of(["Cost"], rows, source={"name": "cost", "aggregation": aggregation})
     assert found == value
     assert state == ("TRIGGERED" if value > 10 else "OK")
@@ -89,7 +89,7 @@ def test_conditions(value: Any, comparison: str, threshold: Any, state: str) -> 
 
 def test_thresholds_from_columns_empty_results_and_errors() -> None:
     column = {"column": {"name": "bound", "aggregation": "MIN"}}
-    rows = [[12, 20], [11, 11.5]]
+    rows: list[list[Any]] = [[12, 20], [11, 11.5]]
     assert state_of(["cost", "bound"], rows, threshold=column)[0] == "TRIGGERED"
     assert state_of(["cost", "bound"], rows[1:], threshold=column)[0] == "OK"
     assert state_of(["cost"], [], empty_result_state="TRIGGERED")[0] == "TRIGGERED"

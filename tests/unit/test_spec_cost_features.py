@@ -53,8 +53,9 @@ def test_a_spike_stands_out_and_nothing_else_that_lasts() -> None:
 
 def test_expected_cost_follows_the_week() -> None:
     quiet = features().query("who == 'quiet 3'").set_index("day").expected_cost
-    assert quiet[quiet.index.dayofweek >= 5].between(17, 23).all()
-    assert quiet[quiet.index.dayofweek < 5].between(90, 110).all()
+    weekday = pd.DatetimeIndex(quiet.index).dayofweek
+    assert quiet[weekday >= 5].between(17, 23).all()
+    assert quiet[weekday < 5].between(90, 110).all()
 
 
 def test_too_little_past_is_said() -> None:
