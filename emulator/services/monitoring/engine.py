@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +22,8 @@ from emulator.services.monitoring.tables import BASE, CURRENT, ROW, Blocks, colu
 
 Pair = tuple[int, int, bool]
 _THREADS = 2
+_EXCLUDED_RULES = "spark.sql.optimizer.excludedRules"
+_LOCAL_PROJECTION = "org.apache.spark.sql.catalyst.optimizer.ConvertToLocalRelation"
 # What no custom drift metric needs unless it names it; together most of a profile's bytes.
 _HEAVY = ("quantiles", "frequent_items", "non_null_columns")
 
@@ -36,7 +40,8 @@ def refresh(spark: Any, monitor: dict[str, Any], *, now: datetime) -> dict[str, 
     computed = _Refresh(spark, config, source, now)
     computed.profile_columns()
     computed.profile_tables()
-    computed.write()
+    with _large_local_relations(spark):
+        computed.write()
     left_out = []
     if config.label_column:
         left_out.append("model quality metrics of inference_log (label_col)")
@@ -49,6 +54,20 @@ def refresh(spark: Any, monitor: dict[str, Any], *, now: datetime) -> dict[str, 
         "rows": source.rows,
         "left_out": left_out,
     }
+
+
+@contextmanager
+def _large_local_relations(spark: Any) -> Iterator[None]:
+    """Keep Spark's optimizer from projecting the profile row by row, interpreted, on one thread.
+
+    The rule is meant for a handful of rows; on 50,000 rows of 40 columns it took minutes.
+    """
+    before = spark.conf.get(_EXCLUDED_RULES, "")
+    spark.conf.set(_EXCLUDED_RULES, ",".join(filter(None, [before, _LOCAL_PROJECTION])))
+    try:
+        yield
+    finally:
+        spark.conf.set(_EXCLUDED_RULES, before)
 
 
 @dataclass
