@@ -128,7 +128,7 @@ def test_functions_and_metric_view_show_the_same_cost(warehouse: Warehouse) -> N
         "WHERE usage_date BETWEEN first AND last"
     )
     function = warehouse.row(
-        f"SELECT SUM(total_cost) FROM {CATALOG}.gold.get_daily_cost_summary("
+        f"SELECT SUM(effective_cost) FROM {CATALOG}.gold.get_daily_cost_summary("
         f"DATE'{first}', DATE'{last}')"
     )[0]
     view = warehouse.row(
@@ -242,7 +242,7 @@ def test_a_correction_that_comes_days_later_changes_its_day(
         )
         (day,) = connection.execute("SELECT usage_date FROM late").fetchall()[0]
         connection.execute(f"COPY late TO '{folder / 'late.parquet'}'")
-    statement = f"SELECT SUM(total_cost) FROM {CATALOG}.gold.get_daily_cost_summary("
+    statement = f"SELECT SUM(effective_cost) FROM {CATALOG}.gold.get_daily_cost_summary("
     before = Decimal(str(warehouse.row(f"{statement}DATE'{day}', DATE'{day}')")[0]))
     import_folder(platform, platform.tables)
     refresh(platform)
