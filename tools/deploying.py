@@ -17,7 +17,14 @@ import psutil
 from emulator.provider.install import environment, official_provider_available
 from tools.console import DriverError
 from tools.paths import CACHE, NODE_BIN, PYTHON, ROOT, RUN
-from tools.services import BUCKET, Workspace, running, start_state_backend, start_workspace
+from tools.services import (
+    BUCKET,
+    Workspace,
+    running,
+    start_state_backend,
+    start_workspace,
+    write_variables,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,6 +54,11 @@ def variables(workspace: Workspace, state_endpoint: str) -> dict[str, str]:
         "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
         "PATH": _path(),
     }
+
+
+def keep_for_clients(environment: dict[str, str]) -> None:
+    """Write the variables to .local/workspace.env; a shell's own PATH is not theirs to set."""
+    write_variables({name: text for name, text in environment.items() if name != "PATH"})
 
 
 def _path() -> str:
@@ -153,4 +165,5 @@ def run_in_environment(arguments: list[str], say: Callable[[str], None]) -> int:
             raise DriverError("The local workspace does not run", todo="make local")
         _, extra = choose_provider()
         environment = variables(start_workspace(), start_state_backend()) | extra
+        keep_for_clients(environment)
     return run_infra(arguments, environment, say)

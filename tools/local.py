@@ -54,8 +54,7 @@ def run(options: Options, steps: Steps) -> None:
         with steps.step("Terraform provider") as step:
             provider, extra = deploying.choose_provider()
             step.say(provider)
-            kept = {name: text for name, text in (variables | extra).items() if name != "PATH"}
-            services.write_variables(kept)
+            deploying.keep_for_clients(variables | extra)
         with steps.step("Deploy with cdktf") as step:
             changed = deploying.deploy(variables | extra, step.say)
         if changed:
