@@ -25,11 +25,24 @@ ADDED = [
             "the whole row where a part of the key is NULL."
         ),
     ),
+    Column(
+        name="rescued_data",
+        type="string",
+        comment=(
+            "What the source had and the declared types cannot hold. Technical: JSON of column to "
+            "text; NULL when every value fits; such rows are set aside by silver."
+        ),
+    ),
 ]
 
 
 def bronze_shape(definition: Bronze) -> TableShape:
-    """The source's columns, and when and as what each row was read."""
+    """The source's columns, derived ones, and when and as what each row was read."""
     snapshot = [SNAPSHOT_DATE] if definition.mode == "daily_snapshot" else []
-    columns: list[Column] = [*definition.columns.values(), *snapshot, *ADDED]
+    columns: list[Column] = [
+        *definition.columns.values(),
+        *definition.derived.values(),
+        *snapshot,
+        *ADDED,
+    ]
     return TableShape(definition.table, definition.comment, columns, properties=BASE_PROPERTIES)

@@ -15,7 +15,7 @@ from health_monitor.spec.platform import PLATFORM_TABLES
 from health_monitor.spec.problems import Problem
 from health_monitor.spec.sql import Checker, SqlError, expression_columns, output_columns
 
-BRONZE_ADDS = ("ingested_at", "row_key")
+BRONZE_ADDS = ("ingested_at", "row_key", "rescued_data")
 SNAPSHOT_ADDS = ("snapshot_date",)
 QUARANTINE = frozenset({"record", "broken_rules", "quarantined_at", "batch"})
 HISTORY = ("__start_at", "__end_at")
@@ -23,9 +23,9 @@ PLATFORM = {name: frozenset(table.columns) for name, table in PLATFORM_TABLES.it
 
 
 def bronze_columns(table: kinds.Bronze) -> list[str]:
-    """What a bronze table holds: its source's columns and when they were read."""
+    """What a bronze table holds: its source's columns, derived ones and when they were read."""
     snapshot = SNAPSHOT_ADDS if table.mode == "daily_snapshot" else ()
-    return [*table.columns, *snapshot, *BRONZE_ADDS]
+    return [*table.columns, *table.derived, *snapshot, *BRONZE_ADDS]
 
 
 def silver_columns(table: kinds.Silver, bronze: kinds.Bronze) -> list[str]:
@@ -134,7 +134,18 @@ class References:
     def _bronze(self, table: kinds.Bronze) -> None:
         self._among(table, ("key",), table.key, table.columns)
         if table.watermark:
-            self._among(table, ("watermark",), [table.watermark.column], table.columns)
+            watermark = [table.watermark.column, table.watermark.prune_by or ""]
+            self._among(table, ("watermark",), filter(None, watermark), table.columns)
+        protect, readable = table.protect, [*table.columns, *table.protect.drop]
+        for kept in sorted({*protect.drop} & {*table.columns}):
+            self._say(table, ("columns", kept), f"column {kept} is dropped: do not declare it")
+        for how in ("hash", "redact", "rewrite"):
+            names = [path.split(".")[0] for path in getattr(protect, how)]
+            self._among(table, ("protect", how), names, table.columns)
+        for path, expression in protect.rewrite.items():
+            self._expression(table, ("protect", "rewrite", path), expression, readable)
+        for name, column in table.derived.items():
+            self._expression(table, ("derived", name, "expression"), column.expression, readable)
 
     def _silver(self, table: kinds.Silver) -> None:
         source = self.definitions.bronze.get(table.reads.removeprefix("bronze_"))
@@ -147,6 +158,7 @@ class References:
         self._among(
             table, ("sequence_by",), [table.sequence_by] if table.sequence_by else [], columns
         )
+        self._among(table, ("untracked",), table.untracked, columns)
         for name, column in table.columns.items():
             place = ("columns", name, "expression")
             self._expression(table, place, column.expression, bronze_columns(source))
