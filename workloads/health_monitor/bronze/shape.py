@@ -29,7 +29,12 @@ ADDED = [
 
 
 def bronze_shape(definition: Bronze) -> TableShape:
-    """The source's columns, and when and as what each row was read."""
+    """The source's columns, derived ones, and when and as what each row was read."""
     snapshot = [SNAPSHOT_DATE] if definition.mode == "daily_snapshot" else []
-    columns: list[Column] = [*definition.columns.values(), *snapshot, *ADDED]
+    columns: list[Column] = [
+        *definition.columns.values(),
+        *definition.derived.values(),
+        *snapshot,
+        *ADDED,
+    ]
     return TableShape(definition.table, definition.comment, columns, properties=BASE_PROPERTIES)

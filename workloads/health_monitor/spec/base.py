@@ -10,6 +10,8 @@ from sqlglot import ParseError, exp
 
 IDENTITY = ("kind", "domain", "name", "path")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+SOURCE_NAME = r"^[a-z_][a-z0-9_]*$"
+FIELD_PATH = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$"
 COMMENT = re.compile(r"\s*\S.*\.\s+Technical: \S.*", re.DOTALL)
 
 
@@ -38,6 +40,8 @@ def _data_type(text: str) -> str:
 Comment = Annotated[str, AfterValidator(_two_parts)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 DataType = Annotated[str, AfterValidator(_data_type)]
+SourceName = Annotated[str, Field(pattern=SOURCE_NAME)]
+FieldPath = Annotated[str, Field(pattern=FIELD_PATH)]
 
 
 class Part(BaseModel):
@@ -70,8 +74,8 @@ class BronzeColumn(Column):
     optional: bool = False
 
 
-class SilverColumn(Column):
-    """A column that silver adds to what bronze has."""
+class ComputedColumn(Column):
+    """A column that a source does not have: bronze derives it, or silver adds it."""
 
     expression: str
 

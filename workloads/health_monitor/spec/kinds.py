@@ -11,13 +11,15 @@ from health_monitor.spec.base import (
     BronzeColumn,
     Column,
     Comment,
+    ComputedColumn,
     DataType,
     Definition,
+    FieldPath,
     Identifier,
     NonEmpty,
     Part,
     Schedule,
-    SilverColumn,
+    SourceName,
     TableDefinition,
     named,
 )
@@ -30,18 +32,40 @@ class Watermark(Part):
     overlap_days: Annotated[int, Field(ge=0, le=90)]
 
 
+class Protection(Part):
+    """What of a source must not be kept as it is."""
+
+    drop: list[SourceName] = []
+    """Columns that are not copied; derived columns may still be computed from them."""
+    hash: list[FieldPath] = []
+    """Columns, or fields of them, that become the SHA-256 of their value."""
+    redact: dict[Identifier, Annotated[list[str], Field(min_length=1)]] = {}
+    """Maps, and the keys whose values are blanked: names with * as wildcard, in any case."""
+    rewrite: dict[FieldPath, str] = {}
+    """Columns, or fields of them, and the expression that takes their place."""
+
+
 class Bronze(TableDefinition):
-    """A source table, kept as it is."""
+    """A source table, kept as it is, but for what must not be kept."""
 
     source: Annotated[str, Field(pattern=r"^[a-z_]+\.[a-z_]+$")]
-    mode: Literal["append", "full_merge", "daily_snapshot"]
+    mode: Literal["append", "incremental_merge", "full_merge", "daily_snapshot"]
     key: NonEmpty
     watermark: Watermark | None = None
     optional: bool = False
+    may_be_quiet: bool = False
     retention_days: int | None = None
+    protect: Protection = Protection()
     columns: Annotated[dict[str, BronzeColumn], Field(min_length=1)]
+    derived: dict[str, ComputedColumn] = {}
 
-    _named = field_validator("columns", mode="before")(named)
+    _named = field_validator("columns", "derived", mode="before")(named)
+
+    @model_validator(mode="after")
+    def _incremental(self) -> Bronze:
+        if self.mode == "incremental_merge" and self.watermark is None:
+            raise ValueError("'incremental_merge' needs a 'watermark' to know what to read again")
+        return self
 
 
 class Expectations(Part):
@@ -59,8 +83,10 @@ class Silver(TableDefinition):
     keeps: Literal["rows", "latest", "history"]
     key: NonEmpty
     sequence_by: Identifier | None = None
+    untracked: list[Identifier] = []
+    """Columns whose change alone makes no new version in a history."""
     expectations: Expectations
-    columns: dict[str, SilverColumn] = {}
+    columns: dict[str, ComputedColumn] = {}
 
     _named = field_validator("columns", mode="before")(named)
 
@@ -68,6 +94,8 @@ class Silver(TableDefinition):
     def _ordered(self) -> Silver:
         if (self.keeps == "rows") == (self.sequence_by is not None):
             raise ValueError("'sequence_by' orders latest and history, and has no use for rows")
+        if self.untracked and self.keeps != "history":
+            raise ValueError("'untracked' says what makes no version: only a history has versions")
         return self
 
     @property

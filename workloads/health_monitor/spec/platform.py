@@ -40,6 +40,19 @@ PLATFORM_TABLES = {
             checked_at=("timestamp", "When it was looked at", "UTC"),
         ),
     ),
+    "platform.expectation_results": PlatformTable(
+        "How many rows each rule of silver looked at, and how many broke it. "
+        "Technical: one row per rule and update of the silver pipeline, from its event log.",
+        _columns(
+            table_full_name=("string", "The silver table", "three-part name"),
+            rule=("string", "The rule", "name of the expectation in the table's definition"),
+            level=("string", "What becomes of a row that breaks it", "warn, drop or fail"),
+            update_id=("string", "The update that checked it", "id of the pipeline's update"),
+            checked_at=("timestamp", "When it was checked", "UTC time of the event"),
+            records_checked=("bigint", "How many rows were looked at", "passed and failed"),
+            records_failed=("bigint", "How many rows broke the rule", "failed records"),
+        ),
+    ),
     "platform.gold_watermarks": PlatformTable(
         "How far each gold table has read each of its feeds. "
         "Technical: one row per target and feed, merged after each refresh.",

@@ -23,9 +23,9 @@ PLATFORM = {name: frozenset(table.columns) for name, table in PLATFORM_TABLES.it
 
 
 def bronze_columns(table: kinds.Bronze) -> list[str]:
-    """What a bronze table holds: its source's columns and when they were read."""
+    """What a bronze table holds: its source's columns, derived ones and when they were read."""
     snapshot = SNAPSHOT_ADDS if table.mode == "daily_snapshot" else ()
-    return [*table.columns, *snapshot, *BRONZE_ADDS]
+    return [*table.columns, *table.derived, *snapshot, *BRONZE_ADDS]
 
 
 def silver_columns(table: kinds.Silver, bronze: kinds.Bronze) -> list[str]:
@@ -135,6 +135,16 @@ class References:
         self._among(table, ("key",), table.key, table.columns)
         if table.watermark:
             self._among(table, ("watermark",), [table.watermark.column], table.columns)
+        protect, readable = table.protect, [*table.columns, *table.protect.drop]
+        for kept in sorted({*protect.drop} & {*table.columns}):
+            self._say(table, ("columns", kept), f"column {kept} is dropped: do not declare it")
+        for how in ("hash", "redact", "rewrite"):
+            names = [path.split(".")[0] for path in getattr(protect, how)]
+            self._among(table, ("protect", how), names, table.columns)
+        for path, expression in protect.rewrite.items():
+            self._expression(table, ("protect", "rewrite", path), expression, readable)
+        for name, column in table.derived.items():
+            self._expression(table, ("derived", name, "expression"), column.expression, readable)
 
     def _silver(self, table: kinds.Silver) -> None:
         source = self.definitions.bronze.get(table.reads.removeprefix("bronze_"))
@@ -147,6 +157,7 @@ class References:
         self._among(
             table, ("sequence_by",), [table.sequence_by] if table.sequence_by else [], columns
         )
+        self._among(table, ("untracked",), table.untracked, columns)
         for name, column in table.columns.items():
             place = ("columns", name, "expression")
             self._expression(table, place, column.expression, bronze_columns(source))
