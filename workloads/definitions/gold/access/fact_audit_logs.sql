@@ -98,7 +98,11 @@ judged AS (
     e.user_identity_email LIKE '________-____-____-____-____________' AS is_service_principal,
     NOT CONTAINS(e.user_identity_email, '@')
       AND e.user_identity_email NOT LIKE '________-____-____-____-____________' AS is_system_user,
-    CASE WHEN d.is_denial THEN TRUE ELSE e.response_status_code >= 400 END AS is_failed,
+    CASE
+      WHEN d.is_denial THEN TRUE
+      WHEN e.event_source <> 'audit' THEN FALSE
+      ELSE e.response_status_code >= 400
+    END AS is_failed,
     DAYOFWEEK(e.event_time) IN (1, 7) OR HOUR(e.event_time) NOT BETWEEN 7 AND 18 AS is_off_hours,
     TRY_ELEMENT_AT(e.request_params, d.target_parameter) AS named_target
   FROM events AS e
@@ -109,10 +113,11 @@ judged AS (
 ranked AS (
   SELECT
     *,
-    COALESCE(
-      is_denial OR response_status_code = 401 OR (is_authentication AND is_failed),
-      FALSE
-    ) AS is_auth_failure,
+    CASE
+      WHEN is_denial OR response_status_code = 401 THEN TRUE
+      WHEN is_authentication THEN is_failed
+      WHEN is_authentication IS NOT NULL THEN FALSE
+    END AS is_auth_failure,
     risk_rank + CASE
       WHEN is_off_hours
         AND NOT COALESCE(is_system_user, FALSE)
