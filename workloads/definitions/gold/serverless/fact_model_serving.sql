@@ -70,6 +70,7 @@ billed_hours AS (
   WHERE usage_metadata_endpoint_name IS NOT NULL AND effective_cost IS NOT NULL
 ),
 costs AS (
+  -- A share has 23 decimals, so that money times share is exact to its 18th
   SELECT
     workspace_id,
     endpoint_name,
@@ -81,8 +82,8 @@ costs AS (
             LEAST(UNIX_TIMESTAMP(usage_end_time), UNIX_TIMESTAMP(usage_hour) + 3600L)
             - GREATEST(UNIX_TIMESTAMP(usage_start_time), UNIX_TIMESTAMP(usage_hour)),
             CASE WHEN usage_end_time <= usage_start_time THEN 1L ELSE 0L END
-          ) AS DECIMAL(19, 0)
-        ) / CAST(seconds AS DECIMAL(19, 0)) AS DECIMAL(19, 18)
+          ) AS DECIMAL(29, 14)
+        ) / CAST(seconds AS DECIMAL(15, 0)) AS DECIMAL(24, 23)
       ) AS DECIMAL(38, 18)
     )) AS effective_cost
   FROM billed_hours
@@ -132,9 +133,9 @@ SELECT
     CAST(c.effective_cost AS DECIMAL(30, 18)) * CAST(
       CASE
         WHEN r.hour_tokens > 0
-          THEN CAST(r.tokens AS DECIMAL(19, 0)) / CAST(r.hour_tokens AS DECIMAL(19, 0))
-        ELSE CAST(1 AS DECIMAL(19, 0)) / CAST(r.hour_requests AS DECIMAL(19, 0))
-      END AS DECIMAL(19, 18)
+          THEN CAST(r.tokens AS DECIMAL(29, 14)) / CAST(r.hour_tokens AS DECIMAL(15, 0))
+        ELSE CAST(1 AS DECIMAL(29, 14)) / CAST(r.hour_requests AS DECIMAL(15, 0))
+      END AS DECIMAL(24, 23)
     ) AS DECIMAL(38, 18)
   ) AS attributed_cost
 FROM shares AS r
