@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -59,7 +59,7 @@ class Results:
         last = first_row(table.selectExpr("MAX(checked_at) AS last"))["last"]
         return last.astimezone(UTC) if last else None
 
-    def write(self, events: list[Event]) -> int:
+    def write(self, events: Sequence[Event]) -> int:
         """Add what the events say and the tables do not; gives how many results they hold."""
         started = time.monotonic()
         results = list(expectation_results(events, self.catalog, self.definitions))

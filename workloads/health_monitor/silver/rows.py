@@ -70,13 +70,10 @@ def quarantined(rows: DataFrame, definition: Silver) -> DataFrame:
     """The rows that break a rule: as they came, with the rules, when, and of which batch."""
     from pyspark.sql import functions as F
 
-    broken = rows.withColumn("broken_rules", broken_rules(definition)).where(
-        F.size("broken_rules") > 0
-    )
-    record = F.struct(*(F.col(f"`{name}`") for name in rows.columns))
-    return broken.select(
-        F.to_json(record).alias("record"),
-        F.col("broken_rules"),
+    checked = rows.select(
+        F.to_json(F.struct("*")).alias("record"),
+        broken_rules(definition).alias("broken_rules"),
         F.current_timestamp().alias("quarantined_at"),
         batch_of("ingested_at").alias("batch"),
     )
+    return checked.where(F.size("broken_rules") > 0)
