@@ -36,6 +36,9 @@ def test_gold(databricks: Any, definitions: Definitions, path: Path) -> None:
     for table, view in views.items():
         rows = case["given"].get(table, [])
         frame(databricks, rows, column_types(definitions, table)).createOrReplaceTempView(view)
+    if definition.rows:
+        types = column_types(definitions, definition.table)
+        frame(databricks, definition.rows, types).createOrReplaceTempView("listed")
     arguments = {"currency": "USD"} if ":currency" in sql else {}
     rows = databricks.sql(with_views(sql, views), args=arguments)
     result = rows.where(case.get("where", "true")).collect()

@@ -1,6 +1,6 @@
 WITH sightings AS (
   SELECT
-    user_identity.email AS application_id,
+    COALESCE(user_identity.email, user_identity.subject_name) AS application_id,
     CAST(NULL AS STRING) AS principal_id,
     event_time AS first_at,
     event_time AS last_at,

@@ -1,6 +1,6 @@
 WITH sightings AS (
   SELECT
-    user_identity.email AS user_email,
+    COALESCE(user_identity.email, user_identity.subject_name) AS user_email,
     CAST(NULL AS STRING) AS user_id,
     event_time AS seen_at
   FROM silver.silver_audit

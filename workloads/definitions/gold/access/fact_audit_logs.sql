@@ -95,9 +95,11 @@ judged AS (
     d.is_export,
     d.risk_rank,
     -- The application id of a service principal is a UUID; Databricks' own actors have no address
-    e.user_identity_email LIKE '________-____-____-____-____________' AS is_service_principal,
-    NOT CONTAINS(e.user_identity_email, '@')
-      AND e.user_identity_email NOT LIKE '________-____-____-____-____________' AS is_system_user,
+    COALESCE(e.user_identity_email, e.user_identity_subject_name)
+      LIKE '________-____-____-____-____________' AS is_service_principal,
+    COALESCE(e.user_identity_email, e.user_identity_subject_name) NOT LIKE '%@%'
+      AND COALESCE(e.user_identity_email, e.user_identity_subject_name)
+      NOT LIKE '________-____-____-____-____________' AS is_system_user,
     CASE
       WHEN d.is_denial THEN TRUE
       WHEN e.event_source <> 'audit' THEN FALSE

@@ -1,7 +1,7 @@
 SELECT
   event_date,
   COALESCE(workspace_id, '0') AS workspace_id,
-  COALESCE(user_identity_email, 'unknown') AS user_identity_email,
+  COALESCE(user_identity_email, user_identity_subject_name, 'unknown') AS user_identity_email,
   risk_class,
   COUNT(*) AS event_count,
   COUNT_IF(is_failed) AS failed_count,
@@ -17,5 +17,5 @@ FROM gold.fact_audit_logs
 GROUP BY
   event_date,
   COALESCE(workspace_id, '0'),
-  COALESCE(user_identity_email, 'unknown'),
+  COALESCE(user_identity_email, user_identity_subject_name, 'unknown'),
   risk_class
