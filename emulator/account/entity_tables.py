@@ -15,7 +15,7 @@ _SIZES = ("2X-Small", "X-Small", "Small", "Medium", "Large", "X-Large", "2X-Larg
 _TABLES = {"job": "lakeflow.jobs", "cluster": "compute.clusters", "warehouse": "compute.warehouses"}
 
 
-def versions_on(plan: Plan, day: int) -> dict[str, list[dict[str, Any]]]:
+def definition_versions(plan: Plan, day: int) -> dict[str, list[dict[str, Any]]]:
     """The rows that each version table gains on a day; the first day brings the past too."""
     rows: dict[str, list[dict[str, Any]]] = {table: [] for table in _TABLES.values()}
     for entity in plan.entities:

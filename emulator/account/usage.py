@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
@@ -74,6 +75,32 @@ class UsageDay:
         return chosen.filter(pc.not_equal(chosen["kind"], "original"))
 
 
+def usage_visible_on(plan: Plan, day: int) -> pa.Table:
+    """The rows that the export of a day brings, whenever their usage was."""
+    return pa.concat_tables([usage for usage, _ in _parts_visible_on(plan, day)])
+
+
+def awkward_visible_on(plan: Plan, day: int) -> pa.Table:
+    """The labels of the awkward ones among them."""
+    return pa.concat_tables([found for _, found in _parts_visible_on(plan, day)]).cast(AWKWARD)
+
+
+def _parts_visible_on(plan: Plan, day: int) -> list[tuple[pa.Table, pa.Table]]:
+    earlier = range(max(0, day - LONGEST_DELAY_DAYS), day)
+    parts = [_delayed_parts(plan, past)[day - past - 1] for past in earlier]
+    today = usage_of(plan, day)
+    return [*parts, (today.exported_after(0), today.awkward_after(0))]
+
+
+@functools.lru_cache(maxsize=LONGEST_DELAY_DAYS + 1)
+def _delayed_parts(plan: Plan, day: int) -> list[tuple[pa.Table, pa.Table]]:
+    """What later exports bring of a day: kept, for it is little and ten exports ask for it."""
+    rows = usage_of(plan, day)
+    lags = range(1, LONGEST_DELAY_DAYS + 1)
+    return [(rows.exported_after(lag), rows.awkward_after(lag)) for lag in lags]
+
+
+@functools.lru_cache(maxsize=2)
 def usage_of(plan: Plan, day: int) -> UsageDay:
     """The rows of one day; the same call gives the same rows at any time."""
     rng = plan.parameters.rng(_STREAM_ROWS, day)

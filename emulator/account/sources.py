@@ -1,0 +1,73 @@
+"""What writes which tables: a table more is a function more in one of these tuples.
+
+Nothing may depend on the account's last day, except how far a table that changes has come: an
+account of N+1 days is the account of N days and one day more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+from emulator.account.entity_tables import definition_versions, workspaces_latest
+from emulator.account.incidents import INCIDENT_DAYS, incident_day_rows, incident_rows
+from emulator.account.plan import Plan
+from emulator.account.prices import account_prices, list_prices
+from emulator.account.schemas import table_of
+from emulator.account.usage import awkward_visible_on, usage_visible_on
+
+Tables = dict[str, pa.Table]
+OnDay = Callable[[Plan, int], Tables]
+Now = Callable[[Plan], Tables]
+
+
+def _usage(plan: Plan, day: int) -> Tables:
+    return {"billing.usage": usage_visible_on(plan, day)}
+
+
+def _definitions(plan: Plan, day: int) -> Tables:
+    return {name: table_of(name, rows) for name, rows in definition_versions(plan, day).items()}
+
+
+def _prices(plan: Plan) -> Tables:
+    return {
+        "billing.list_prices": table_of("billing.list_prices", list_prices(plan.parameters)),
+        "billing.account_prices": table_of(
+            "billing.account_prices", account_prices(plan.parameters)
+        ),
+    }
+
+
+def _workspaces(plan: Plan) -> Tables:
+    name = "access.workspaces_latest"
+    return {name: table_of(name, workspaces_latest(plan))}
+
+
+def _awkward_rows(plan: Plan, day: int) -> Tables:
+    return {"awkward_rows": awkward_visible_on(plan, day)}
+
+
+def _incident_days(plan: Plan) -> Tables:
+    rows = incident_day_rows(plan)
+    return {"incident_days": pa.Table.from_pylist(rows, schema=INCIDENT_DAYS)}
+
+
+# The rows of append-only tables that become visible on a day.
+DAILY: tuple[OnDay, ...] = (_usage, _definitions)
+
+# The rows of a day in tables whose rows change, as they stand at the end of the plan's last day.
+# After REVISED_FOR_DAYS more days they stand for good.
+REVISED: tuple[OnDay, ...] = ()
+REVISED_FOR_DAYS = 2
+
+# The whole content of tables whose rows change, as it stands at the end of the plan's last day.
+CURRENT: tuple[Now, ...] = (_prices, _workspaces)
+
+# What really happened, out of the platform's sight: a day's rows, and what is known by the end.
+TRUTH: tuple[OnDay, ...] = (_awkward_rows,)
+CURRENT_TRUTH: tuple[Now, ...] = (_incident_days,)
+
+# The labels of everything that went wrong and has begun by the plan's last day.
+INCIDENT_SOURCES: tuple[Callable[[Plan], list[dict[str, Any]]], ...] = (incident_rows,)
