@@ -74,7 +74,7 @@ def structs(type_: pa.StructType, children: Mapping[str, pa.Array], is_null: Boo
     return pa.StructArray.from_arrays(arrays, fields=list(type_), mask=pa.array(is_null))
 
 
-def table_of(name: str, rows: int, columns: Mapping[str, Any]) -> pa.Table:
+def filled(name: str, rows: int, columns: Mapping[str, Any]) -> pa.Table:
     """A table of the declared columns: arrays, one value for all rows, or NULL where not given."""
     schema = system_tables()[name].arrow
     unknown = set(columns) - set(schema.names)
