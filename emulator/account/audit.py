@@ -21,6 +21,7 @@ from emulator.account.columns import (
     HOUR,
     LONGEST_LAG_DAYS,
     Bools,
+    DayRows,
     Floats,
     Ints,
     filled,
@@ -64,23 +65,13 @@ class _Draws:
     things: dict[str, Ints]
 
 
-@dataclass(frozen=True)
-class AuditDay:
-    """All events of one day, whenever they land, and which incident each belongs to."""
-
-    table: pa.Table
-    lag: Ints
-    incidents: tuple[str, ...]
-    incident: Ints
-
-
 def audit_on(plan: Plan, day: int) -> dict[str, pa.Table]:
     """The events that become visible on a day."""
-    return {NAME: landed_on(plan, day, lambda p, d: (audit_of(p, d).table, audit_of(p, d).lag))}
+    return {NAME: landed_on(plan, day, audit_of)}
 
 
 @functools.lru_cache(maxsize=LONGEST_LAG_DAYS + 2)
-def audit_of(plan: Plan, day: int) -> AuditDay:
+def audit_of(plan: Plan, day: int) -> DayRows:
     """The events of one day; account-level ones come from several regions, some of them twice."""
     rng = plan.parameters.rng(_STREAM_ROWS, day)
     found = happenings_on(plan, day)
@@ -97,7 +88,7 @@ def audit_of(plan: Plan, day: int) -> AuditDay:
     twice = np.flatnonzero(levels[draws.action] & (rng.random(len(lag)) < 0.5))
     again = np.minimum(lag[twice] + rng.integers(0, 2, len(twice)), LONGEST_LAG_DAYS)
     everything = np.concatenate([np.arange(len(lag)), twice])
-    return AuditDay(
+    return DayRows(
         table.take(pa.array(everything)),
         np.concatenate([lag, again]),
         tuple(happening.incident_id for happening in found),

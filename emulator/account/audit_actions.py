@@ -109,16 +109,18 @@ def slots_of(plan: Plan) -> Slots:
             text = str(template)
             if text not in places:
                 source, found = _filled(template, families)
-                places[text] = (len(values), len(found), -1 if source is None else names.index(source))
+                places[text] = (
+                    len(values),
+                    len(found),
+                    -1 if source is None else names.index(source),
+                )
                 values += found
             key[action.number, slot] = keys.setdefault(name, len(keys))
             start[action.number, slot], length[action.number, slot], family[action.number, slot] = (
                 places[text]
             )
     count = np.array([len(action.params) for action in known], dtype=np.int64)
-    return Slots(
-        names, pa.array(list(keys)), pa.array(values), count, key, start, length, family
-    )
+    return Slots(names, pa.array(list(keys)), pa.array(values), count, key, start, length, family)
 
 
 def normal_weights() -> Floats:

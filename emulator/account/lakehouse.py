@@ -110,6 +110,7 @@ class _Builder:
         self.tables: list[LakeTable] = []
         self.lasting: dict[str, list[int]] = {layer: [] for layer in vocabulary()["layers"]}
         self.taken: dict[str, int] = {}
+        self.subject_of: dict[int, str] = {}
         self.catalogs = _catalogs(plan)
 
     def written_by(self, writer: Entity, place: int) -> None:
@@ -147,9 +148,11 @@ class _Builder:
     ) -> LakeTable:
         subjects = vocabulary()["subjects"]
         own = list(subjects)[int(rng.integers(len(subjects)))]
+        own = self.subject_of[sources[0]] if sources else own
         columns = dict(subjects[own])
         for source in sources:
             columns |= self.tables[source].columns
+        self.subject_of[len(self.tables)] = own
         names = list(self.catalogs)
         catalog = names[writer.workspace.index % len(names)] if writer.workspace else names[0]
         is_pipeline = writer.product.entity == "pipeline"

@@ -13,6 +13,7 @@ from emulator.account.columns import (
     HOUR,
     LONGEST_LAG_DAYS,
     Bools,
+    DayRows,
     Floats,
     Ints,
     filled,
@@ -20,7 +21,6 @@ from emulator.account.columns import (
     lags,
     landed_on,
     midnight,
-    moments,
     pick,
     uuids,
 )
@@ -42,16 +42,6 @@ _NEW_COLUMNS = ("schema_change", "unclassified_sensitive_column")
 
 
 @dataclass(frozen=True)
-class LineageDay:
-    """The lineage of one day; all rows of an event land together."""
-
-    tables: pa.Table
-    table_lag: Ints
-    columns: pa.Table
-    column_lag: Ints
-
-
-@dataclass(frozen=True)
 class _Rows:
     """Which event moves what: tables by place, -1 is none."""
 
@@ -65,12 +55,8 @@ class _Rows:
 def lineage_on(plan: Plan, day: int) -> dict[str, pa.Table]:
     """The rows that become visible on a day; direct_access has come only after some time."""
     tables = {
-        TABLES: landed_on(
-            plan, day, lambda p, d: (lineage_of(p, d).tables, lineage_of(p, d).table_lag)
-        ),
-        COLUMNS: landed_on(
-            plan, day, lambda p, d: (lineage_of(p, d).columns, lineage_of(p, d).column_lag)
-        ),
+        TABLES: landed_on(plan, day, lambda p, d: lineage_of(p, d)[0]),
+        COLUMNS: landed_on(plan, day, lambda p, d: lineage_of(p, d)[1]),
     }
     if day >= DIRECT_ACCESS_FROM_DAY:
         return tables
@@ -78,8 +64,8 @@ def lineage_on(plan: Plan, day: int) -> dict[str, pa.Table]:
 
 
 @functools.lru_cache(maxsize=LONGEST_LAG_DAYS + 2)
-def lineage_of(plan: Plan, day: int) -> LineageDay:
-    """The lineage of one day."""
+def lineage_of(plan: Plan, day: int) -> tuple[DayRows, DayRows]:
+    """The table and the column lineage of one day; all rows of an event land together."""
     rng = plan.parameters.rng(_STREAM_ROWS, day)
     targets, writes = _writes(plan, day)
     first_reads, reads = _reads(rng, plan, day, len(writes.event), len(targets))
@@ -115,7 +101,7 @@ def lineage_of(plan: Plan, day: int) -> LineageDay:
         "target_column_name": pick(known, written),
     }
     column = _table(rng, plan, day, COLUMNS, events, flows, more)
-    return LineageDay(table, event_lag[rows.event], column, event_lag[flows.event])
+    return DayRows(table, event_lag[rows.event]), DayRows(column, event_lag[flows.event])
 
 
 def _writes(plan: Plan, day: int) -> tuple[Ints, _Rows]:
@@ -166,7 +152,9 @@ def _columns(
 ) -> tuple[Ints, tuple[Ints, Ints]]:
     """The rows that columns are known of, some of them several times, and the column's names."""
     first, count = _columns_of_tables(plan)
-    has_source = np.flatnonzero((rows.source >= 0) & ((rows.target >= 0) | (rng.random(len(rows.event)) < 0.5)))
+    has_source = np.flatnonzero(
+        (rows.source >= 0) & ((rows.target >= 0) | (rng.random(len(rows.event)) < 0.5))
+    )
     number = np.where(rows.target[has_source] >= 0, _COLUMNS_A_FLOW, 1)
     number = np.minimum(number, count[rows.source[has_source]])
     chosen = np.repeat(has_source, number)

@@ -1,4 +1,4 @@
-"""The events behind lineage: which job, pipeline, notebook, dashboard or query, and whose it was."""
+"""The events behind lineage: which job, pipeline, notebook, dashboard or query, and whose."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emulator.account.activity import activity_on
-from emulator.account.columns import Bools, Ints, midnight, moments, pick, structs, uuid_of, uuids, where
+from emulator.account.columns import (
+    Bools,
+    Ints,
+    midnight,
+    moments,
+    pick,
+    structs,
+    uuid_of,
+    uuids,
+    where,
+)
 from emulator.account.lakehouse import lakehouse_of
+from emulator.account.meters import meters_on
 from emulator.account.people import people_of
 from emulator.account.plan import Entity, Plan
 from emulator.account.schemas import system_tables
@@ -22,9 +32,7 @@ _READERS = ("DBSQL_QUERY", "DASHBOARD_V3", "NOTEBOOK", None)
 _READER_SHARES = (0.4, 0.25, 0.2, 0.15)
 
 
-def events_of_writes(
-    rng: np.random.Generator, plan: Plan, day: int, targets: Ints
-) -> pa.Table:
+def events_of_writes(rng: np.random.Generator, plan: Plan, day: int, targets: Ints) -> pa.Table:
     """One event for each table that is written."""
     tables = [lakehouse_of(plan).tables[number] for number in targets]
     writers = [(table, table.writer) for table in tables if table.writer is not None]
@@ -64,7 +72,9 @@ def events_of_reads(rng: np.random.Generator, plan: Plan, day: int, micros: Ints
     workspace = np.where(kind == 2, 0, rng.integers(0, len(plan.workspaces), rows))
     homes = pick([n.workspace_id for n in notebooks], notebook)
     places = pick([w.workspace_id for w in plan.workspaces], np.where(kind == 2, -1, workspace))
-    dashboards = pick(_dashboards(plan), np.where(kind == 1, rng.integers(0, _DASHBOARDS, rows), -1))
+    dashboards = pick(
+        _dashboards(plan), np.where(kind == 1, rng.integers(0, _DASHBOARDS, rows), -1)
+    )
     queries = where(kind == 0, uuids(rng, rows))
     notebook_ids = pick([n.entity_id for n in notebooks], notebook)
     statements = where(kind < 2, uuids(rng, rows))
@@ -112,12 +122,12 @@ def _dashboards(plan: Plan) -> list[str]:
 def _runs(plan: Plan, day: int) -> dict[Entity, str]:
     """The run of each job, and the update of each pipeline, that writes on a day."""
     found: dict[Entity, str] = {}
-    for meter in activity_on(plan, day).meters:
+    for meter in meters_on(plan, day):
         entity = meter.entity
         if entity in found:
             continue
         if meter.run_id is not None:
-            first = entity.hours[0] if meter.runs_an_hour else 0
+            first = entity.hours[0] if meter.run_per_hour else 0
             found[entity] = str(meter.run_id + first)
         elif entity.product.entity == "pipeline":
             found[entity] = str(meter.labels["usage_metadata"]["dlt_update_id"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +10,7 @@ import pyarrow as pa
 from emulator.account.columns import (
     HOUR,
     LONGEST_LAG_DAYS,
+    DayRows,
     Ints,
     filled,
     lags,
@@ -39,27 +39,17 @@ _DNS = pa.struct([("domain_name", pa.string()), ("rcode", pa.int32())])
 _STORAGE = pa.struct([(n, pa.string()) for n in ("hostname", "path", "rejection_reason")])
 
 
-@dataclass(frozen=True)
-class NetworkDay:
-    """The refusals of one day, and which incident each belongs to (-1: none)."""
-
-    table: pa.Table
-    lag: Ints
-    incidents: tuple[str, ...]
-    incident: Ints
-
-
 def network_on(plan: Plan, day: int) -> dict[str, pa.Table]:
     """The refusals that become visible on a day; rules have had labels only for some time."""
-    outbound = landed_on(plan, day, lambda p, d: (outbound_of(p, d).table, outbound_of(p, d).lag))
-    inbound = landed_on(plan, day, lambda p, d: (inbound_of(p, d).table, inbound_of(p, d).lag))
+    outbound = landed_on(plan, day, outbound_of)
+    inbound = landed_on(plan, day, inbound_of)
     if day < RULE_LABEL_FROM_DAY:
         inbound = inbound.drop_columns(["rule_label"])
     return {OUTBOUND: outbound, INBOUND: inbound}
 
 
 @functools.lru_cache(maxsize=LONGEST_LAG_DAYS + 2)
-def outbound_of(plan: Plan, day: int) -> NetworkDay:
+def outbound_of(plan: Plan, day: int) -> DayRows:
     """Outbound refusals of one day."""
     rng = plan.parameters.rng(_STREAM_OUTBOUND, day)
     found = happenings_on(plan, day, "denied_outbound_burst")
@@ -85,7 +75,10 @@ def outbound_of(plan: Plan, day: int) -> NetworkDay:
             ),
             "storage_event": structs(
                 _STORAGE,
-                {n: v if n == "hostname" else pick([v], np.zeros(rows, int)) for n, v in children.items()},
+                {
+                    n: v if n == "hostname" else pick([v], np.zeros(rows, int))
+                    for n, v in children.items()
+                },
                 kind != 2,
             ),
             "event_time": moments(micros),
@@ -100,7 +93,7 @@ def outbound_of(plan: Plan, day: int) -> NetworkDay:
 
 
 @functools.lru_cache(maxsize=LONGEST_LAG_DAYS + 2)
-def inbound_of(plan: Plan, day: int) -> NetworkDay:
+def inbound_of(plan: Plan, day: int) -> DayRows:
     """Inbound refusals of one day."""
     rng = plan.parameters.rng(_STREAM_INBOUND, day)
     found = happenings_on(plan, day, "denied_inbound_burst")
@@ -171,6 +164,6 @@ def _day(
     micros: Ints,
     found: list[Happening],
     incident: Ints,
-) -> NetworkDay:
+) -> DayRows:
     lag = lags(rng, micros, midnight(plan, day))
-    return NetworkDay(table, lag, tuple(h.incident_id for h in found), incident)
+    return DayRows(table, lag, tuple(h.incident_id for h in found), incident)

@@ -15,6 +15,7 @@ from emulator.account.columns import (
     HOUR,
     LONGEST_LAG_DAYS,
     Bools,
+    DayRows,
     Floats,
     Ints,
     filled,
@@ -56,19 +57,9 @@ class ServedEntity:
     share: float
 
 
-@dataclass(frozen=True)
-class RequestDay:
-    """The requests of one day, and which incident each belongs to (-1: none)."""
-
-    table: pa.Table
-    lag: Ints
-    incidents: tuple[str, ...]
-    incident: Ints
-
-
 def serving_on(plan: Plan, day: int) -> dict[str, pa.Table]:
     """The versions and requests that become visible on a day."""
-    requests = landed_on(plan, day, lambda p, d: (requests_of(p, d).table, requests_of(p, d).lag))
+    requests = landed_on(plan, day, requests_of)
     return {ENTITIES: table_of(ENTITIES, list(_versions(plan, day))), USAGE: requests}
 
 
@@ -159,7 +150,7 @@ def _version(
 
 
 @functools.lru_cache(maxsize=LONGEST_LAG_DAYS + 2)
-def requests_of(plan: Plan, day: int) -> RequestDay:
+def requests_of(plan: Plan, day: int) -> DayRows:
     """The requests of one day, those of incidents last."""
     rng = plan.parameters.rng(_STREAM_REQUESTS, day)
     served = served_entities(plan)
@@ -182,7 +173,7 @@ def requests_of(plan: Plan, day: int) -> RequestDay:
         incident = np.concatenate([incident, np.full(len(more[0]), number)])
     table = _table(rng, plan, entity, micros, requester, status)
     lag = lags(rng, micros, midnight(plan, day))
-    return RequestDay(table, lag, tuple(h.incident_id for h in found), incident)
+    return DayRows(table, lag, tuple(h.incident_id for h in found), incident)
 
 
 def _weights(plan: Plan, day: int) -> Floats:
@@ -203,9 +194,7 @@ def _weights(plan: Plan, day: int) -> Floats:
     return weights
 
 
-def _seconds(
-    rng: np.random.Generator, served: tuple[ServedEntity, ...], entity: Ints
-) -> Ints:
+def _seconds(rng: np.random.Generator, served: tuple[ServedEntity, ...], entity: Ints) -> Ints:
     """Moments within the hours in which an endpoint works."""
     first = np.array([s.endpoint.hours[0] for s in served])[entity]
     length = np.array([len(s.endpoint.hours) for s in served])[entity]
