@@ -219,7 +219,7 @@ def _actors(
         return owners
     people = people_of(plan)
     group = people.numbers(kind)
-    chosen: Ints = rng.choice(group, len(rows), p=people.weights(group))
+    chosen: Ints = rng.choice(group, len(rows), p=people.weights(kind))
     return chosen
 
 

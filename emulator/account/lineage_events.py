@@ -66,7 +66,7 @@ def events_of_reads(rng: np.random.Generator, plan: Plan, day: int, micros: Ints
     kind[: len(_READERS)] = np.arange(len(_READERS))
     people = people_of(plan)
     users = people.numbers("user")
-    reader = rng.choice(users, rows, p=people.weights(users))
+    reader = rng.choice(users, rows, p=people.weights("user"))
     notebooks = [e for e in plan.living(day) if e.product.entity == "notebook"]
     notebook = np.where(kind == 2, rng.integers(0, len(notebooks), rows), -1)
     workspace = np.where(kind == 2, 0, rng.integers(0, len(plan.workspaces), rows))
