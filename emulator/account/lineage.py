@@ -170,11 +170,11 @@ def _columns(
 
 
 def _added(plan: Plan, day: int, rows: _Rows) -> tuple[Ints, Ints]:
-    """The rows into tables that have gained a column, and that column's place."""
+    """The rows into tables that have gained a column on a day before, and that column's place."""
     known = _column_names(plan)
     chosen: list[int] = []
     names: list[int] = []
-    for happening in happenings_until(plan, day, *_NEW_COLUMNS):
+    for happening in happenings_until(plan, day - 1, *_NEW_COLUMNS):
         if happening.table is not None:
             own = np.flatnonzero((rows.target == happening.table.number) & (rows.source >= 0))
             chosen += [int(row) for row in own[:1]]

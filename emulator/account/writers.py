@@ -38,8 +38,13 @@ def flows_of(plan: Plan) -> Flows:
             found.append((table.number, source, None, *life))
         if not table.sources:
             found.append((table.number, -1, table.path, *life))
-    target, source, path, begin, end = zip(*found, strict=True)
-    return Flows(np.array(target), np.array(source), path, np.array(begin), np.array(end))
+    return Flows(
+        target=np.array([flow[0] for flow in found]),
+        source=np.array([flow[1] for flow in found]),
+        path=tuple(flow[2] for flow in found),
+        from_day=np.array([flow[3] for flow in found]),
+        until_day=np.array([flow[4] for flow in found]),
+    )
 
 
 def flows_on(plan: Plan, day: int) -> Ints:
