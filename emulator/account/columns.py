@@ -52,9 +52,22 @@ def where(condition: Bools, values: pa.Array) -> pa.Array:
     return values.take(pa.array(places, mask=~condition))
 
 
+def texts(numbers: Ints, is_given: Bools | None = None) -> pa.Array:
+    """Numbers as strings; NULL where none is given."""
+    return pa.array(numbers, mask=None if is_given is None else ~is_given).cast(pa.string())
+
+
 def moments(micros: Ints) -> pa.Array:
     """Timestamps of microseconds since 1970."""
     return pa.array(micros).cast(pa.timestamp("us", "UTC"))
+
+
+def decimals(values: Ints, scale: int) -> pa.Array:
+    """Money and quantities from 64-bit integers: the high word of 128 bits is the sign."""
+    words = np.stack([values, values >> 63], axis=1).astype("<i8")
+    type_ = pa.decimal128(38, scale)
+    array = pa.Array.from_buffers(type_, len(values), [None, pa.py_buffer(words.tobytes())])
+    return array.cast(pa.decimal128(38, 18))
 
 
 def midnight(plan: Plan, day: int) -> int:
@@ -74,7 +87,7 @@ def structs(type_: pa.StructType, children: Mapping[str, pa.Array], is_null: Boo
     return pa.StructArray.from_arrays(arrays, fields=list(type_), mask=pa.array(is_null))
 
 
-def table_of(name: str, rows: int, columns: Mapping[str, Any]) -> pa.Table:
+def filled(name: str, rows: int, columns: Mapping[str, Any]) -> pa.Table:
     """A table of the declared columns: arrays, one value for all rows, or NULL where not given."""
     schema = system_tables()[name].arrow
     unknown = set(columns) - set(schema.names)
