@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,20 @@ HOUR = 3_600_000_000
 _HEX = np.array([[ord(digit) for digit in f"{value:02x}"] for value in range(256)], dtype=np.uint8)
 _DASHES = (8, 13, 18, 23)
 _LATE_HOUR, _NEXT_DAY_SHARE, _LATE_SHARE = 22, 0.4, 0.003
+
+
+@dataclass(frozen=True)
+class DayRows:
+    """The rows of one day, how many days later each lands, and which incident it belongs to.
+
+    ``incident`` is a place in ``incidents``, -1 for none; both are left out where nothing can go
+    wrong.
+    """
+
+    table: pa.Table
+    lag: Ints
+    incidents: tuple[str, ...] = ()
+    incident: Ints | None = None
 
 
 def uuids(rng: np.random.Generator, rows: int) -> pa.Array:
@@ -110,14 +125,12 @@ def lags(rng: np.random.Generator, micros: Ints, midnight_: int) -> Ints:
     return found
 
 
-def landed_on(
-    plan: Plan, day: int, rows_of: Callable[[Plan, int], tuple[pa.Table, Ints]]
-) -> pa.Table:
+def landed_on(plan: Plan, day: int, rows_of: Callable[[Plan, int], DayRows]) -> pa.Table:
     """The rows that become visible on a day: its own, and late ones of the days before."""
     parts = []
     for lag in range(min(LONGEST_LAG_DAYS, day) + 1):
-        table, delays = rows_of(plan, day - lag)
-        parts.append(table.filter(pa.array(delays == lag)))
+        rows = rows_of(plan, day - lag)
+        parts.append(rows.table.filter(pa.array(rows.lag == lag)))
     return pa.concat_tables(parts)
 
 

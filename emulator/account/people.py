@@ -54,13 +54,11 @@ class People:
 
     def numbers(self, group: str) -> Ints:
         """The places of a group: user, admin, service_principal, dormant or system."""
-        chosen = [p.number for p in self.everyone if group in _groups_of(p)]
-        return np.array(chosen, dtype=np.int64)
+        return _group(self, group)[0]
 
-    def weights(self, numbers: Ints) -> Floats:
-        weights = np.array([self.everyone[number].weight for number in numbers])
-        shares: Floats = weights / weights.sum()
-        return shares
+    def weights(self, group: str) -> Floats:
+        """How busy each of a group is, in shares of the whole."""
+        return _group(self, group)[1]
 
 
 @functools.lru_cache(maxsize=4)
@@ -81,6 +79,13 @@ def people_of(plan: Plan) -> People:
         everyone.append(_machine(len(everyone), name, is_dormant=name in dormant))
     everyone.append(Principal(len(everyone), SYSTEM_USER, "system", None, None, (), 1.0))
     return People(tuple(everyone), {p.name: p.number for p in everyone})
+
+
+@functools.lru_cache(maxsize=32)
+def _group(people: People, group: str) -> tuple[Ints, Floats]:
+    members = [p for p in people.everyone if group in _groups_of(p)]
+    weights = np.array([member.weight for member in members])
+    return np.array([p.number for p in members], dtype=np.int64), weights / weights.sum()
 
 
 def _user(plan: Plan, number: int, name: str, team: int, *, is_admin: bool) -> Principal:

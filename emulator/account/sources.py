@@ -11,11 +11,20 @@ from typing import Any
 
 import pyarrow as pa
 
+from emulator.account.audit import audit_on
 from emulator.account.entity_tables import definition_versions, workspaces_latest
+from emulator.account.experiments import experiments_latest, runs_of
+from emulator.account.happenings import happening_labels
+from emulator.account.incident_rows import incident_rows_on
 from emulator.account.incidents import INCIDENT_DAYS, incident_day_rows, incident_rows
+from emulator.account.lineage import lineage_on
+from emulator.account.network import network_on
 from emulator.account.plan import Plan
 from emulator.account.prices import account_prices, list_prices
 from emulator.account.schemas import table_of
+from emulator.account.serving import serving_on
+from emulator.account.table_checks import checks_on
+from emulator.account.table_state import table_state
 from emulator.account.usage import awkward_visible_on, usage_visible_on
 
 Tables = dict[str, pa.Table]
@@ -55,19 +64,30 @@ def _incident_days(plan: Plan) -> Tables:
 
 
 # The rows of append-only tables that become visible on a day.
-DAILY: tuple[OnDay, ...] = (_usage, _definitions)
+DAILY: tuple[OnDay, ...] = (
+    _usage,
+    _definitions,
+    audit_on,
+    network_on,
+    lineage_on,
+    serving_on,
+    checks_on,
+)
 
 # The rows of a day in tables whose rows change, as they stand at the end of the plan's last day.
 # After REVISED_FOR_DAYS more days they stand for good.
-REVISED: tuple[OnDay, ...] = ()
+REVISED: tuple[OnDay, ...] = (runs_of,)
 REVISED_FOR_DAYS = 2
 
 # The whole content of tables whose rows change, as it stands at the end of the plan's last day.
-CURRENT: tuple[Now, ...] = (_prices, _workspaces)
+CURRENT: tuple[Now, ...] = (_prices, _workspaces, table_state, experiments_latest)
 
 # What really happened, out of the platform's sight: a day's rows, and what is known by the end.
-TRUTH: tuple[OnDay, ...] = (_awkward_rows,)
+TRUTH: tuple[OnDay, ...] = (_awkward_rows, incident_rows_on)
 CURRENT_TRUTH: tuple[Now, ...] = (_incident_days,)
 
 # The labels of everything that went wrong and has begun by the plan's last day.
-INCIDENT_SOURCES: tuple[Callable[[Plan], list[dict[str, Any]]], ...] = (incident_rows,)
+INCIDENT_SOURCES: tuple[Callable[[Plan], list[dict[str, Any]]], ...] = (
+    incident_rows,
+    happening_labels,
+)
