@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-import pyarrow as pa
 
 from emulator.account.columns import (
     HOUR,
+    DayRows,
     Ints,
     decimals,
     filled,
@@ -42,14 +42,16 @@ _INFRASTRUCTURE_KINDS = ("job", "submit", "cluster", "pipeline")
 
 
 @functools.lru_cache(maxsize=4)
-def operations(plan: Plan, day: int) -> tuple[pa.Table, Ints]:
+def operations(plan: Plan, day: int) -> DayRows:
     """An operation for each billed row, and the days until it is in the table."""
     rng = plan.parameters.rng(_STREAM_OPERATIONS, day)
     usage = usage_of(plan, day)
     meters = usage.activity.meters
     is_meter = np.array([m.entity.product.origin == "PREDICTIVE_OPTIMIZATION" for m in meters])
     rows = usage.rows
-    chosen = np.flatnonzero(is_meter[rows.source] & usage.is_true & (rows.origin == np.arange(len(rows.origin))))
+    chosen = np.flatnonzero(
+        is_meter[rows.source] & usage.is_true & (rows.origin == np.arange(len(rows.origin)))
+    )
     homes = [m.entity.workspace.index if m.entity.workspace else -1 for m in meters]
     home = np.array(homes)[rows.source[chosen]]
     table = _tables(rng, plan, day, home)
@@ -86,7 +88,7 @@ def operations(plan: Plan, day: int) -> tuple[pa.Table, Ints]:
             "usage_quantity": decimals(np.where(failed, 0, estimate), QUANTITY_SCALE),
         },
     )
-    return found, lags(rng, end, midnight(plan, day))
+    return DayRows(found, lags(rng, end, midnight(plan, day)))
 
 
 def _tables(rng: np.random.Generator, plan: Plan, day: int, home: Ints) -> Ints:
@@ -107,14 +109,17 @@ def _is_of(plan: Plan, table: LakeTable, workspace: int) -> bool:
 
 
 @functools.lru_cache(maxsize=4)
-def infrastructure(plan: Plan, day: int) -> tuple[pa.Table, Ints]:
+def infrastructure(plan: Plan, day: int) -> DayRows:
     """A cost for each classic cluster and warehouse that was on, known a day or two later."""
     rng = plan.parameters.rng(_STREAM_INFRASTRUCTURE, day)
     is_on, begin, end = on_seconds(plan, day)
     classic = np.array(
         [
             entity.product.entity in _INFRASTRUCTURE_KINDS
-            or (entity.product.entity == "warehouse" and not entity.product.features["is_serverless"])
+            or (
+                entity.product.entity == "warehouse"
+                and not entity.product.features["is_serverless"]
+            )
             for entity in plan.entities
         ]
     ) & ~np.array([entity.product.serverless for entity in plan.entities])
@@ -126,7 +131,11 @@ def infrastructure(plan: Plan, day: int) -> tuple[pa.Table, Ints]:
     start = zero + first * HOUR + begin[place, first] * _SECOND
     stop = zero + last * HOUR + end[place, last] * _SECOND
     sizes = np.array([1 + entity.size for entity in plan.entities])[place]
-    cost = seconds * sizes * rng.integers(_MICRODOLLARS_A_SECOND, 2 * _MICRODOLLARS_A_SECOND, len(place))
+    cost = (
+        seconds
+        * sizes
+        * rng.integers(_MICRODOLLARS_A_SECOND, 2 * _MICRODOLLARS_A_SECOND, len(place))
+    )
     warehouses = np.array([entity.product.entity == "warehouse" for entity in plan.entities])[place]
     name = "billing.cloud_infra_cost"
     metadata = structs(
@@ -154,4 +163,4 @@ def infrastructure(plan: Plan, day: int) -> tuple[pa.Table, Ints]:
             "usage_metadata": metadata,
         },
     )
-    return table, rng.integers(1, 3, len(place))
+    return DayRows(table, rng.integers(1, 3, len(place)))

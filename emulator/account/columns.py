@@ -131,7 +131,8 @@ def landed_on(plan: Plan, day: int, rows_of: Callable[[Plan, int], DayRows]) -> 
     for lag in range(min(LONGEST_LAG_DAYS, day) + 1):
         rows = rows_of(plan, day - lag)
         parts.append(rows.table.filter(pa.array(rows.lag == lag)))
-    return pa.concat_tables(parts)
+    # A column that the service has only lately is not in the older rows.
+    return pa.concat_tables(parts, promote_options="default")
 
 
 def share_out(rows: int, weights: Floats) -> Ints:

@@ -125,14 +125,16 @@ def _storm(plan: Plan, day: int, activity: Activity) -> tuple[Ints, ...]:
     return _jobs(plan, activity, which), run_id, start, start + each * 4 // 5
 
 
-def _guests(
-    rng: np.random.Generator, plan: Plan, day: int, activity: Activity
-) -> tuple[Ints, ...]:
+def _guests(rng: np.random.Generator, plan: Plan, day: int, activity: Activity) -> tuple[Ints, ...]:
     """Runs on clusters and warehouses, in every other hour that those are on, some longer."""
     jobs = jobs_of(plan)
     stuck = trouble_on(plan, "stuck_cluster", day)
     guests = np.array(
-        [n for n, job in enumerate(jobs) if job.is_guest and job.entity is not (stuck and stuck.entity)]
+        [
+            n
+            for n, job in enumerate(jobs)
+            if job.is_guest and job.entity is not (stuck and stuck.entity)
+        ]
     )
     if not len(guests):
         return tuple(np.zeros(0, dtype=np.int64) for _ in range(4))

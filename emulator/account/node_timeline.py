@@ -13,7 +13,17 @@ import numpy as np
 import pyarrow as pa
 
 from emulator.account.activity import SECONDS
-from emulator.account.columns import Bools, Floats, Ints, filled, lags, midnight, moments, pick
+from emulator.account.columns import (
+    Bools,
+    DayRows,
+    Floats,
+    Ints,
+    filled,
+    lags,
+    midnight,
+    moments,
+    pick,
+)
 from emulator.account.job_runs import runs_on
 from emulator.account.jobs import jobs_of
 from emulator.account.meters import job_cluster_id, node_type, pipeline_cluster_id
@@ -37,7 +47,7 @@ _CLASSIC = ("job", "submit", "cluster", "pipeline")
 
 
 @functools.lru_cache(maxsize=4)
-def node_rows(plan: Plan, day: int) -> tuple[pa.Table, Ints]:
+def node_rows(plan: Plan, day: int) -> DayRows:
     """The records of a day, and the days until each is in the table."""
     rng = plan.parameters.rng(_STREAM_NODES, day)
     budget = max(_LEAST_ROWS, round(plan.parameters.rows_per_day * _PER_USAGE_ROW))
@@ -166,9 +176,7 @@ def _figures(
     }
 
 
-def _table(
-    rng: np.random.Generator, plan: Plan, day: int, columns: dict[str, Any]
-) -> tuple[pa.Table, Ints]:
+def _table(rng: np.random.Generator, plan: Plan, day: int, columns: dict[str, Any]) -> DayRows:
     zero = midnight(plan, day)
     place, node = columns["place"], columns["node"]
     entities = plan.entities
@@ -200,7 +208,7 @@ def _table(
             "private_ip": pick(addresses, index),
         },
     )
-    return table, lags(rng, end, zero)
+    return DayRows(table, lags(rng, end, zero))
 
 
 def cluster_ids(plan: Plan, day: int) -> list[str | None]:
@@ -230,4 +238,3 @@ def node_type_rows() -> list[dict[str, Any]]:
         }
         for name, (cores, memory, gpus) in NODE_TYPES.items()
     ]
-

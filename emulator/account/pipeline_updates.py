@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-import pyarrow as pa
 
 from emulator.account.activity import activity_on
 from emulator.account.columns import (
     HOUR,
-    Ints,
+    DayRows,
     filled,
     lags,
     midnight,
@@ -40,7 +39,7 @@ _Update = tuple[int, int, int, int, int, int, int]
 
 
 @functools.lru_cache(maxsize=4)
-def update_slices(plan: Plan, day: int) -> tuple[pa.Table, Ints]:
+def update_slices(plan: Plan, day: int) -> DayRows:
     """The slices of a day's updates, and the days until each is in the table."""
     rng = plan.parameters.rng(_STREAM_UPDATES, day)
     activity = activity_on(plan, day)
@@ -74,8 +73,10 @@ def update_slices(plan: Plan, day: int) -> tuple[pa.Table, Ints]:
         "result_state": where(slices.is_last, pick(_STATES, row[:, 1])),
         "compute": structs(
             compute_type,
-            {"type": pick(["CLASSIC"], np.zeros(len(row), dtype=np.int64)),
-             "cluster_id": pick(clusters, row[:, 0])},
+            {
+                "type": pick(["CLASSIC"], np.zeros(len(row), dtype=np.int64)),
+                "cluster_id": pick(clusters, row[:, 0]),
+            },
             nothing,
         ),
         "period_start_time": moments(slices.start),
@@ -83,7 +84,7 @@ def update_slices(plan: Plan, day: int) -> tuple[pa.Table, Ints]:
     }
     table = filled("lakeflow.pipeline_update_timeline", len(row), columns)
     ended = np.maximum(slices.end - 1 - zero, 0) // (24 * HOUR)
-    return table, np.maximum(lags(rng, slices.end, zero), ended)
+    return DayRows(table, np.maximum(lags(rng, slices.end, zero), ended))
 
 
 def _updates(

@@ -161,7 +161,9 @@ def _chosen_windows(
     for group, count in zip(groups, counts, strict=True):
         index = np.zeros(0, dtype=np.int64)
         if count:
-            index = np.sort(rng.choice(len(group.place), count, p=group.weight / group.weight.sum()))
+            index = np.sort(
+                rng.choice(len(group.place), count, p=group.weight / group.weight.sum())
+            )
         parts.append({name: column[index] for name, column in vars(group).items()})
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return _Windows(**joined), np.repeat(np.arange(len(groups)), counts)
@@ -179,7 +181,7 @@ def _warehouse_windows(plan: Plan, day: int) -> _Windows:
         place,
         zero + begin[place, hour] * _SECOND,
         zero + end[place, hour] * _SECOND,
-        weight=(1.0 + place % 5) * np.where(crowded[place], _QUEUEING_WEIGHT, 1),
+        weight=(1.0 + place % 5) * np.where(crowded[place], _QUEUEING_WEIGHT, 1.0),
     )
 
 
@@ -282,7 +284,7 @@ def _users(
     people = people_of(plan)
     users = people.numbers("user")
     size = len(source)
-    user = rng.choice(users, size, p=people.weights(users))
+    user = rng.choice(users, size, p=people.weights("user"))
     owners = [people.number_of[job.entity.owner] for job in jobs_of(plan)]
     runs = runs_on(plan, day)
     of_run = np.array(owners)[runs.job[windows.run]]

@@ -174,7 +174,9 @@ def _durations(rng: np.random.Generator, queries: Queries) -> dict[str, pa.Array
 def _bytes(rng: np.random.Generator, queries: Queries, day: int) -> dict[str, pa.Array]:
     read = queries.read_bytes
     files = read // 64_000_000 + (read > 0)
-    writes = np.array([s["type"] in ("MERGE", "INSERT", "COPY") for s in statements()["statements"]])
+    writes = np.array(
+        [s["type"] in ("MERGE", "INSERT", "COPY") for s in statements()["statements"]]
+    )
     written = np.where(writes[queries.statement] & (queries.state == FINISHED), read // 4, 0)
     pruned = files * (queries.literal % 7)
     rows = read // 160
@@ -221,9 +223,10 @@ def _texts(queries: Queries) -> pa.Array:
 def _errors(queries: Queries) -> pa.Array:
     errors = statements()["errors"]
     failed = np.where(queries.state == FAILED, queries.literal % len(errors), -1)
-    return pick([*errors, "The query was cancelled."], np.where(
-        queries.state == CANCELED, len(errors), failed
-    ))
+    return pick(
+        [*errors, "The query was cancelled."],
+        np.where(queries.state == CANCELED, len(errors), failed),
+    )
 
 
 def _cache_origins(rng: np.random.Generator, queries: Queries, ids: pa.Array) -> pa.Array:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from emulator.account.columns import (
     Bools,
+    DayRows,
     Ints,
     filled,
     lags,
@@ -32,8 +33,6 @@ from emulator.account.job_runs import (
 from emulator.account.jobs import TASK_KEYS, jobs_of
 from emulator.account.plan import ACCOUNT, Plan
 from emulator.account.slices import Attempts, attempts, cut
-
-Sliced = tuple[pa.Table, Ints]
 
 _STREAM_TIMELINE = 44
 _SECOND = 1_000_000
@@ -65,7 +64,7 @@ _PARAMETERS: list[Any] = [
 
 
 @functools.lru_cache(maxsize=4)
-def run_slices(plan: Plan, day: int) -> Sliced:
+def run_slices(plan: Plan, day: int) -> DayRows:
     """The slices of all runs that began on a day, and the days until each is in the table."""
     rng = plan.parameters.rng(_STREAM_TIMELINE, day, 0)
     runs = runs_on(plan, day)
@@ -95,11 +94,11 @@ def run_slices(plan: Plan, day: int) -> Sliced:
     table = filled("lakeflow.job_run_timeline", len(run), columns)
     if day < FIRST_DAY_OF_ORIGINS:
         table = table.drop_columns(["source_task_run_id", "root_task_run_id"])
-    return table, _lags(rng, plan, day, slices.end)
+    return DayRows(table, _lags(rng, plan, day, slices.end))
 
 
 @functools.lru_cache(maxsize=4)
-def task_slices(plan: Plan, day: int) -> Sliced:
+def task_slices(plan: Plan, day: int) -> DayRows:
     """The same of their tasks; a run that never started has none, a repair repeats the last."""
     rng = plan.parameters.rng(_STREAM_TIMELINE, day, 1)
     every = runs_on(plan, day)
@@ -117,8 +116,10 @@ def task_slices(plan: Plan, day: int) -> Sliced:
     key = np.where(tries.number[attempt] > 0, tasks[attempt] - 1, within)
     state = np.where(is_final, _state(runs, tries)[attempt], SUCCEEDED)
     # A run has at most five tasks and two repairs.
-    task_run_id = runs.run_id[run] * 10 + within + np.where(
-        tries.number[attempt] > 0, len(TASK_KEYS) + tries.number[attempt] - 1, 0
+    task_run_id = (
+        runs.run_id[run] * 10
+        + within
+        + np.where(tries.number[attempt] > 0, len(TASK_KEYS) + tries.number[attempt] - 1, 0)
     )
     slices = cut(start, end, _aligned(plan, runs)[run])
     task, run = slices.source, run[slices.source]
@@ -139,7 +140,7 @@ def task_slices(plan: Plan, day: int) -> Sliced:
         names = ("setup", "cleanup", "execution")
         columns |= {f"{n}_duration_seconds": found[f"{n}_duration_seconds"] for n in names}
     table = filled("lakeflow.job_task_run_timeline", len(run), columns)
-    return table, _lags(rng, plan, day, slices.end)
+    return DayRows(table, _lags(rng, plan, day, slices.end))
 
 
 def _aligned(plan: Plan, runs: Runs) -> Bools:

@@ -14,7 +14,17 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 
-from emulator.account.columns import HOUR, Bools, Floats, Ints, midnight, moments, pick, texts
+from emulator.account.columns import (
+    HOUR,
+    Bools,
+    Floats,
+    Ints,
+    decimals,
+    midnight,
+    moments,
+    pick,
+    texts,
+)
 from emulator.account.job_runs import WORKFLOW_RUN, runs_on
 from emulator.account.jobs import jobs_of
 from emulator.account.plan import Plan
@@ -27,7 +37,8 @@ from emulator.account.warehouse_events import on_seconds
 _SECOND = 1_000_000
 _STREAM_COSTS = 52
 _HOSTS = ("cluster", "warehouse")
-_MONEY = pa.decimal128(38, 12)
+_MONEY = pa.decimal128(38, 18)
+_ByRun = dict[tuple[int, int], Decimal]
 _COMPUTE_KINDS = {"CLUSTER": "all_purpose", "WAREHOUSE": "warehouse"}
 
 
@@ -46,17 +57,24 @@ def run_costs(plan: Plan, day: int) -> dict[str, pa.Table]:
     runs = runs_on(plan, day)
     jobs = jobs_of(plan)
     dbus, dollars = _billed_to_runs(plan, day)
+    keys = list(
+        zip(
+            np.array([job.place for job in jobs])[runs.job].tolist(),
+            runs.run_id.tolist(),
+            strict=True,
+        )
+    )
     is_guest = np.array([job.is_guest for job in jobs])[runs.job]
     is_child = runs.type == WORKFLOW_RUN
-    shares = _Shares(plan, day)
+    shares = _shares(plan, day)
     guests = shares.of_runs() + shares.of_runs_with_statements()
     costs = [
-        None if child else _money(guests[n]) if guest else dollars.get(int(run), Decimal(0))
-        for n, (run, guest, child) in enumerate(zip(runs.run_id, is_guest, is_child, strict=True))
+        None if child else _money(guests[n]) if guest else dollars.get(key, Decimal(0))
+        for n, (key, guest, child) in enumerate(zip(keys, is_guest, is_child, strict=True))
     ]
     units = [
-        None if child or guest else dbus.get(int(run), Decimal(0))
-        for run, guest, child in zip(runs.run_id, is_guest, is_child, strict=True)
+        None if child or guest else dbus.get(key, Decimal(0))
+        for key, guest, child in zip(keys, is_guest, is_child, strict=True)
     ]
     kinds = [
         _COMPUTE_KINDS[job.compute_type]
@@ -80,7 +98,7 @@ def run_costs(plan: Plan, day: int) -> dict[str, pa.Table]:
 def query_costs(plan: Plan, day: int) -> dict[str, pa.Table]:
     """truth/query_costs: every statement that ran on a warehouse."""
     queries = queries_on(plan, day)
-    costs = _Shares(plan, day).of_statements()
+    costs = _shares(plan, day).of_statements()
     on_warehouse = np.flatnonzero(queries.place >= 0)
     places = queries.place[on_warehouse]
     table = pa.table(
@@ -96,7 +114,7 @@ def query_costs(plan: Plan, day: int) -> dict[str, pa.Table]:
 
 def idle_costs(plan: Plan, day: int) -> dict[str, pa.Table]:
     """truth/idle_costs: every billed hour of a cluster or a warehouse."""
-    shares = _Shares(plan, day)
+    shares = _shares(plan, day)
     is_host = np.array([entity.product.entity in _HOSTS for entity in plan.entities])
     place, hour = np.nonzero(shares.ran * is_host[:, None])
     cost, ran = shares.cost[place, hour], shares.ran[place, hour]
@@ -194,6 +212,11 @@ class _Shares:
         return _Pieces(source[row], place[row] * 24 + hour, begins, ends)
 
 
+@functools.lru_cache(maxsize=2)
+def _shares(plan: Plan, day: int) -> _Shares:
+    return _Shares(plan, day)
+
+
 def _union(pieces: _Pieces, size: int) -> Ints:
     """Microseconds of each hour in which anything went on."""
     order = np.lexsort((pieces.start, pieces.key))
@@ -215,8 +238,10 @@ def _hourly_costs(plan: Plan, day: int) -> Floats:
     rows = usage.rows
     price, next_price = _prices(plan, day)
     after = _is_after(plan, day, rows.end)
-    dollars = rows.quantity / 10**QUANTITY_SCALE * np.where(
-        after, next_price[rows.source], price[rows.source]
+    dollars = (
+        rows.quantity
+        / 10**QUANTITY_SCALE
+        * np.where(after, next_price[rows.source], price[rows.source])
     )
     places = np.array([meter.place for meter in usage.activity.meters])[rows.source]
     size = len(plan.entities) * 24
@@ -241,8 +266,8 @@ def _is_after(plan: Plan, day: int, end: Ints) -> Bools:
 
 
 @functools.lru_cache(maxsize=2)
-def _billed_to_runs(plan: Plan, day: int) -> tuple[dict[int, Decimal], dict[int, Decimal]]:
-    """DBUs and dollars of each run that the bill names, exactly."""
+def _billed_to_runs(plan: Plan, day: int) -> tuple[_ByRun, _ByRun]:
+    """DBUs and dollars of each run that the bill names, exactly: by place of the entity and id."""
     usage = usage_of(plan, day)
     rows = usage.rows
     chosen = np.flatnonzero(usage.is_true & (rows.run > 0))
@@ -251,22 +276,23 @@ def _billed_to_runs(plan: Plan, day: int) -> tuple[dict[int, Decimal], dict[int,
     found, index = np.unique(keys, axis=0, return_inverse=True)
     sums = np.zeros(len(found), dtype=np.int64)
     np.add.at(sums, index.ravel(), rows.quantity[chosen])
-    dbus: dict[int, Decimal] = {}
-    dollars: dict[int, Decimal] = {}
+    dbus: _ByRun = {}
+    dollars: _ByRun = {}
     meters = usage.activity.meters
     for (run, source, later), total in zip(found.tolist(), sums.tolist(), strict=True):
         units = Decimal(total).scaleb(-QUANTITY_SCALE)
+        key = (meters[source].place, run)
         sku = meters[source].entity.product.sku
         price = effective_usd(plan.parameters, sku, day + later)
-        dbus[run] = dbus.get(run, Decimal(0)) + units
+        dbus[key] = dbus.get(key, Decimal(0)) + units
         if price is not None:
-            dollars[run] = dollars.get(run, Decimal(0)) + units * price
+            dollars[key] = dollars.get(key, Decimal(0)) + units * price
     return dbus, dollars
 
 
 def _money(dollars: float) -> Decimal:
-    return Decimal(dollars).quantize(Decimal("0.000000000001"))
+    return Decimal(dollars).quantize(Decimal("0.000000001"))
 
 
 def _moneys(dollars: Floats) -> pa.Array:
-    return pa.array([_money(value) for value in dollars.tolist()], _MONEY)
+    return decimals(np.rint(dollars * 10**9).astype(np.int64), 9)

@@ -8,7 +8,17 @@ import numpy as np
 import pyarrow as pa
 
 from emulator.account.activity import SECONDS, activity_on
-from emulator.account.columns import HOUR, Bools, Ints, filled, lags, midnight, moments, pick
+from emulator.account.columns import (
+    HOUR,
+    Bools,
+    DayRows,
+    Ints,
+    filled,
+    lags,
+    midnight,
+    moments,
+    pick,
+)
 from emulator.account.plan import ACCOUNT, Entity, Plan
 from emulator.account.troubles import is_troubled
 
@@ -30,7 +40,9 @@ def has_events(plan: Plan, entity: Entity) -> bool:
 def _silent(plan: Plan) -> Entity:
     """A warehouse of the last workspace that stays for ever, if there is one."""
     found = [entity for entity in plan.entities if entity.product.entity == "warehouse"]
-    return max(found, key=lambda entity: (entity.created < 0 and entity.deleted is None, _home(entity)))
+    return max(
+        found, key=lambda entity: (entity.created < 0 and entity.deleted is None, _home(entity))
+    )
 
 
 def _home(entity: Entity) -> int:
@@ -44,7 +56,7 @@ def on_seconds(plan: Plan, day: int) -> tuple[Bools, Ints, Ints]:
 
 
 @functools.lru_cache(maxsize=4)
-def event_rows(plan: Plan, day: int) -> tuple[pa.Table, Ints]:
+def event_rows(plan: Plan, day: int) -> DayRows:
     """The events of a day, and the days until each is in the table."""
     rng = plan.parameters.rng(_STREAM_EVENTS, day)
     loud = [
@@ -80,7 +92,8 @@ def event_rows(plan: Plan, day: int) -> tuple[pa.Table, Ints]:
         "event_time": moments(moment),
     }
     table = filled("compute.warehouse_events", len(row), columns)
-    return table, np.maximum(lags(rng, moment, zero), (moment >= zero + _DAY).astype(np.int64))
+    after = (moment >= zero + _DAY).astype(np.int64)
+    return DayRows(table, np.maximum(lags(rng, moment, zero), after))
 
 
 def _edges(plan: Plan, day: int, warehouses: Ints) -> tuple[Ints, Ints, Bools]:
