@@ -67,9 +67,22 @@ def where(condition: Bools, values: pa.Array) -> pa.Array:
     return values.take(pa.array(places, mask=~condition))
 
 
+def texts(numbers: Ints, is_given: Bools | None = None) -> pa.Array:
+    """Numbers as strings; NULL where none is given."""
+    return pa.array(numbers, mask=None if is_given is None else ~is_given).cast(pa.string())
+
+
 def moments(micros: Ints) -> pa.Array:
     """Timestamps of microseconds since 1970."""
     return pa.array(micros).cast(pa.timestamp("us", "UTC"))
+
+
+def decimals(values: Ints, scale: int) -> pa.Array:
+    """Money and quantities from 64-bit integers: the high word of 128 bits is the sign."""
+    words = np.stack([values, values >> 63], axis=1).astype("<i8")
+    type_ = pa.decimal128(38, scale)
+    array = pa.Array.from_buffers(type_, len(values), [None, pa.py_buffer(words.tobytes())])
+    return array.cast(pa.decimal128(38, 18))
 
 
 def midnight(plan: Plan, day: int) -> int:
@@ -118,7 +131,8 @@ def landed_on(plan: Plan, day: int, rows_of: Callable[[Plan, int], DayRows]) -> 
     for lag in range(min(LONGEST_LAG_DAYS, day) + 1):
         rows = rows_of(plan, day - lag)
         parts.append(rows.table.filter(pa.array(rows.lag == lag)))
-    return pa.concat_tables(parts)
+    # A column that the service has only lately is not in the older rows.
+    return pa.concat_tables(parts, promote_options="default")
 
 
 def share_out(rows: int, weights: Floats) -> Ints:

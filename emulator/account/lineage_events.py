@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from emulator.account.activity import activity_on
 from emulator.account.columns import (
     Bools,
     Ints,
@@ -20,7 +21,6 @@ from emulator.account.columns import (
     where,
 )
 from emulator.account.lakehouse import lakehouse_of
-from emulator.account.meters import meters_on
 from emulator.account.people import people_of
 from emulator.account.plan import Entity, Plan
 from emulator.account.schemas import system_tables
@@ -122,12 +122,13 @@ def _dashboards(plan: Plan) -> list[str]:
 def _runs(plan: Plan, day: int) -> dict[Entity, str]:
     """The run of each job, and the update of each pipeline, that writes on a day."""
     found: dict[Entity, str] = {}
-    for meter in meters_on(plan, day):
+    activity = activity_on(plan, day)
+    for place, meter in enumerate(activity.meters):
         entity = meter.entity
         if entity in found:
             continue
         if meter.run_id is not None:
-            first = entity.hours[0] if meter.run_per_hour else 0
+            first = int(activity.is_on[place].argmax()) if meter.runs_an_hour else 0
             found[entity] = str(meter.run_id + first)
         elif entity.product.entity == "pipeline":
             found[entity] = str(meter.labels["usage_metadata"]["dlt_update_id"])
