@@ -100,10 +100,10 @@ def _normal(rng: np.random.Generator, plan: Plan, day: int) -> _Draws:
     share = AUDIT_SHARE * (_WEEKEND_SHARE if is_weekend(plan, day) else 1.26)
     rows = max(1, round(plan.parameters.rows_per_day * share))
     counts = share_out(rows, normal_weights())
-    for action in actions():
+    for what in actions():
         # Each week has all of them, however small the account is.
-        if action.weight and action.number % _ROTATION_DAYS == day % _ROTATION_DAYS:
-            counts[action.number] = max(counts[action.number], 1)
+        if what.weight and what.number % _ROTATION_DAYS == day % _ROTATION_DAYS:
+            counts[what.number] = max(counts[what.number], 1)
     action = np.repeat(np.arange(len(counts)), counts)
     return _drawn(rng, plan, day, action)
 
@@ -265,8 +265,9 @@ def _agent_list(plan: Plan) -> pa.Array:
 
 
 def _workspace_shares(plan: Plan) -> Floats:
-    shares: Floats = 1.0 / np.arange(1, len(plan.workspaces) + 1)
-    return shares / shares.sum()
+    parts = 1.0 / np.arange(1, len(plan.workspaces) + 1)
+    shares: Floats = parts / parts.sum()
+    return shares
 
 
 def _table(rng: np.random.Generator, plan: Plan, day: int, draws: _Draws) -> pa.Table:

@@ -139,7 +139,7 @@ def landed_on(plan: Plan, day: int, rows_of: Callable[[Plan, int], DayRows]) -> 
 def share_out(rows: int, weights: Floats) -> Ints:
     """Whole rows by weight, the largest remainders first."""
     exact = rows * weights / weights.sum()
-    counts = np.floor(exact).astype(np.int64)
+    counts: Ints = np.floor(exact).astype(np.int64)
     order = np.argsort(counts - exact, kind="stable")
     counts[order[: rows - int(counts.sum())]] += 1
     return counts

@@ -1,13 +1,13 @@
 """The tables of the simulated metastore: who writes them, from what, with which columns.
 
-The first writers fill bronze from files, the next silver from bronze, the next gold from silver,
-and so on around; views stand on gold. All of it follows from the plan's jobs and pipelines.
+The jobs and pipelines of a workspace fill one catalog: bronze from files, silver from bronze, gold
+from silver; views stand on gold.
 """
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from emulator.account.plan import Entity, Plan
 NEVER = 10**6
 _FILE = Path(__file__).with_name("lakehouse.yml")
 _STREAM_TABLE, _STREAM_SCHEMA = 62, 63
-_COMMENTED, _OWNED = 0.55, 0.9
+_COMMENTED, _OWNED, _FROM_FILES = 0.55, 0.9, 0.8
+_MOST_CHECKED = 300
 _KINDS = {"bronze": "STREAMING_TABLE", "silver": "STREAMING_TABLE", "gold": "MATERIALIZED_VIEW"}
 
 
@@ -89,12 +90,13 @@ def vocabulary() -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=4)
 def lakehouse_of(plan: Plan) -> Lakehouse:
-    """The tables of the account, oldest writer first."""
+    """The tables of the account: layer by layer, and first what is there to stay."""
     build = _Builder(plan)
-    writers = [e for e in plan.entities if e.product.entity in ("job", "pipeline")]
-    # Those that stay come first, so that what they make is there for all that follow.
-    for place, writer in enumerate(sorted(writers, key=lambda e: not _stays(e))):
-        build.written_by(writer, place)
+    for stays in (True, False):
+        of_catalogs = build.writers(stays=stays)
+        for level in range(len(vocabulary()["layers"])):
+            for catalog, writers in of_catalogs.items():
+                build.layer(catalog, level, writers)
     build.unused()
     tables = tuple(build.tables)
     created = np.array([table.created for table in tables], dtype=np.int64)
@@ -109,21 +111,36 @@ class _Builder:
         self.plan = plan
         self.tables: list[LakeTable] = []
         self.lasting: dict[str, list[int]] = {layer: [] for layer in vocabulary()["layers"]}
+        self.first: dict[str, int] = {}
         self.taken: dict[str, int] = {}
-        self.subject_of: dict[int, str] = {}
         self.catalogs = _catalogs(plan)
 
-    def written_by(self, writer: Entity, place: int) -> None:
+    def writers(self, *, stays: bool) -> dict[str, list[Entity]]:
+        """The jobs and pipelines that fill each catalog, each workspace one."""
+        names = list(self.catalogs)
+        found: dict[str, list[Entity]] = {name: [] for name in names}
+        for entity in self.plan.entities:
+            is_writer = entity.product.entity in ("job", "pipeline")
+            if is_writer and entity.workspace is not None and _stays(entity) is stays:
+                found[names[entity.workspace.index % len(names)]].append(entity)
+        return found
+
+    def layer(self, catalog: str, level: int, writers: list[Entity]) -> None:
+        """The tables of one layer; the first catalog has one of every subject at least."""
         layers: list[str] = vocabulary()["layers"]
-        level = place % len(layers)
-        rng = self.plan.parameters.rng(_STREAM_TABLE, place)
-        for ordinal in range(1 + place // len(layers) % 2):
-            sources = self._sources(rng, layers[level - 1]) if level else ()
-            table = self._table(rng, writer, layers[level], sources, ordinal)
-            if _stays(writer):
-                self.lasting[layers[level]].append(table.number)
-            if layers[level] == "gold" and ordinal == 0:
-                self._add(rng, writer, table, kind="VIEW", name=f"{table.name}_view")
+        subjects = list(vocabulary()["subjects"])
+        own = writers[level :: len(layers)]
+        for place, writer in enumerate(own):
+            rng = self._rng(writer)
+            if catalog == next(iter(self.catalogs)) and place < len(subjects):
+                chosen = subjects[place :: len(own)]
+            else:
+                first = int(rng.integers(len(subjects)))
+                chosen = [subjects[(first + n) % len(subjects)] for n in range(1 + place % 2)]
+            for subject in chosen:
+                table = self._table(rng, writer, (catalog, layers[level], subject), level)
+                if layers[level] == "gold" and subject == chosen[0]:
+                    self._add(rng, writer, table, kind="VIEW", name=f"{table.name}_view")
 
     def unused(self) -> None:
         """A table a catalog that nobody writes or reads."""
@@ -133,74 +150,75 @@ class _Builder:
             if first is not None and first.writer is not None:
                 self._add(rng, first.writer, first, kind="MANAGED", name=f"{first.name}_backup")
 
-    def _sources(self, rng: np.random.Generator, layer: str) -> tuple[int, ...]:
+    def _rng(self, writer: Entity) -> np.random.Generator:
+        home = writer.workspace.index if writer.workspace else NEVER
+        return self.plan.parameters.rng(_STREAM_TABLE, home, writer.number)
+
+    def _sources(
+        self, rng: np.random.Generator, catalog: str, layer: str, subject: str
+    ) -> tuple[int, ...]:
+        """The same subject one layer below, and up to two other tables of that layer."""
         known = self.lasting[layer]
-        size = min(len(known), int(rng.integers(1, 4)))
-        return tuple(sorted(int(n) for n in rng.choice(known, size, replace=False)))
+        others = rng.choice(known, min(len(known), int(rng.integers(0, 3))), replace=False)
+        same = self.first.get(f"{catalog}.{layer}.{subject}", known[0])
+        return tuple(dict.fromkeys([same, *(int(number) for number in others)]))
 
     def _table(
         self,
         rng: np.random.Generator,
         writer: Entity,
-        layer: str,
-        sources: tuple[int, ...],
-        ordinal: int,
+        name: tuple[str, str, str],
+        level: int,
     ) -> LakeTable:
-        subjects = vocabulary()["subjects"]
-        own = list(subjects)[int(rng.integers(len(subjects)))]
-        own = self.subject_of[sources[0]] if sources else own
-        columns = dict(subjects[own])
+        catalog, layer, subject = name
+        layers: list[str] = vocabulary()["layers"]
+        sources = self._sources(rng, catalog, layers[level - 1], subject) if level else ()
+        columns = dict(vocabulary()["subjects"][subject])
         for source in sources:
             columns |= self.tables[source].columns
-        self.subject_of[len(self.tables)] = own
-        names = list(self.catalogs)
-        catalog = names[writer.workspace.index % len(names)] if writer.workspace else names[0]
         is_pipeline = writer.product.entity == "pipeline"
-        from_files = layer == "bronze" and ordinal == 0
+        # Some tables are written from values: they have neither a table nor files as a source.
+        from_files = layer == "bronze" and rng.random() < _FROM_FILES
         table = LakeTable(
             number=len(self.tables),
             catalog=catalog,
             catalog_id=self.catalogs[catalog],
             schema=layer,
             schema_id=self._schema_id(catalog, layer),
-            name=self._name(catalog, layer, own),
+            name=self._name(catalog, layer, subject),
             table_id=uuid_of(rng),
             kind=_KINDS[layer] if is_pipeline else ("EXTERNAL", *["MANAGED"] * 5)[rng.integers(6)],
             owner=writer.owner if rng.random() < _OWNED else None,
-            comment=f"{own.capitalize()} of {layer}" if rng.random() < _COMMENTED else None,
+            comment=f"{subject.capitalize()} of {layer}" if rng.random() < _COMMENTED else None,
             creator=writer.owner,
             columns=columns,
             writer=writer,
             sources=sources,
-            path=f"s3://landing-{catalog}/{own}" if from_files else None,
+            path=f"s3://landing-{catalog}/{subject}" if from_files else None,
             created=writer.created,
             dropped=_dropped(rng, writer),
-            is_checked=_stays(writer) and layer != "bronze" and len(self.tables) < 300,
+            is_checked=_stays(writer) and layer != "bronze" and len(self.tables) < _MOST_CHECKED,
         )
         self.tables.append(table)
+        self.first.setdefault(table.full_name, table.number)
+        if _stays(writer):
+            self.lasting[layer].append(table.number)
         return table
 
     def _add(
         self, rng: np.random.Generator, writer: Entity, of: LakeTable, *, kind: str, name: str
     ) -> None:
         is_view = kind == "VIEW"
-        table = LakeTable(
+        table = replace(
+            of,
             number=len(self.tables),
-            catalog=of.catalog,
-            catalog_id=of.catalog_id,
-            schema=of.schema,
-            schema_id=of.schema_id,
             name=name,
             table_id=uuid_of(rng),
             kind=kind,
-            owner=of.owner,
             comment=None,
-            creator=writer.owner,
-            columns=of.columns,
             writer=None,
             sources=(of.number,) if is_view else (),
             path=None,
-            created=of.created,
             dropped=of.dropped if is_view else NEVER,
             is_checked=False,
         )

@@ -10,11 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emulator.account.columns import (
-    HOUR,
     LONGEST_LAG_DAYS,
     Bools,
     DayRows,
-    Floats,
     Ints,
     filled,
     is_weekend,
@@ -25,8 +23,9 @@ from emulator.account.columns import (
     uuids,
 )
 from emulator.account.happenings import happenings_until
-from emulator.account.lakehouse import LakeTable, lakehouse_of, vocabulary
-from emulator.account.lineage_events import events_of_reads, events_of_writes
+from emulator.account.lakehouse import lakehouse_of, vocabulary
+from emulator.account.lineage_reads import reads_on
+from emulator.account.lineage_writes import events_of_writes
 from emulator.account.plan import ACCOUNT, METASTORE, Plan
 from emulator.account.writers import flows_of, flows_on
 
@@ -37,7 +36,6 @@ _STREAM_ROWS = 74
 _COLUMNS_A_FLOW = 3
 _LEAST_READS = 12
 _WEEKEND, _WEEKDAY = 0.4, 1.24
-_POPULAR = {"bronze": 1.0, "silver": 2.0, "gold": 6.0}
 _NEW_COLUMNS = ("schema_change", "unclassified_sensitive_column")
 
 
@@ -68,13 +66,16 @@ def lineage_of(plan: Plan, day: int) -> tuple[DayRows, DayRows]:
     """The table and the column lineage of one day; all rows of an event land together."""
     rng = plan.parameters.rng(_STREAM_ROWS, day)
     targets, writes = _writes(plan, day)
-    first_reads, reads = _reads(rng, plan, day, len(writes.event), len(targets))
-    events = pa.concat_tables(
-        [
-            events_of_writes(rng, plan, day, targets),
-            events_of_reads(rng, plan, day, midnight(plan, day) + _office(rng, first_reads)),
-        ]
-    ).combine_chunks()
+    found = reads_on(rng, plan, day, _reads_wanted(plan, day, len(writes.event)))
+    reads = _Rows(
+        event=len(targets) + found.event,
+        source=found.table,
+        target=np.full(len(found.event), -1, dtype=np.int64),
+        path=pa.nulls(len(found.event), pa.string()),
+        is_direct=found.is_direct,
+    )
+    events = pa.concat_tables([events_of_writes(rng, plan, day, targets), found.events])
+    events = events.combine_chunks()
     rows = _Rows(
         np.concatenate([writes.event, reads.event]),
         np.concatenate([writes.source, reads.source]),
@@ -115,36 +116,9 @@ def _writes(plan: Plan, day: int) -> tuple[Ints, _Rows]:
     return targets, _Rows(event, flows.source[running], target, path, always)
 
 
-def _reads(
-    rng: np.random.Generator, plan: Plan, day: int, written: int, events: int
-) -> tuple[int, _Rows]:
-    """Reads of tables and views; whoever reads a view reads what is behind it, too."""
+def _reads_wanted(plan: Plan, day: int, written: int) -> int:
     share = LINEAGE_SHARE * (_WEEKEND if is_weekend(plan, day) else _WEEKDAY)
-    count = max(_LEAST_READS, round(plan.parameters.rows_per_day * share) - written)
-    lakehouse = lakehouse_of(plan)
-    alive = [n for n in lakehouse.alive(day) if _is_read(lakehouse.tables[n])]
-    weights = np.array([_POPULAR[lakehouse.tables[n].schema] for n in alive])
-    source = rng.choice(np.array(alive), count, p=weights / weights.sum())
-    behind = np.array([t.sources[0] if t.is_view else -1 for t in lakehouse.tables])[source]
-    through = np.flatnonzero(behind >= 0)
-    event = np.concatenate([np.arange(count), through])
-    return count, _Rows(
-        events + event,
-        np.concatenate([source, behind[through]]),
-        np.full(len(event), -1, dtype=np.int64),
-        pa.nulls(len(event), pa.string()),
-        np.arange(len(event)) < count,
-    )
-
-
-def _is_read(table: LakeTable) -> bool:
-    return table.is_view or table.writer is not None
-
-
-def _office(rng: np.random.Generator, rows: int) -> Ints:
-    moment: Floats = np.clip(rng.normal(12.5, 3.5, rows), 0, 23.99)
-    micros: Ints = (moment * HOUR).astype(np.int64)
-    return micros
+    return max(_LEAST_READS, round(plan.parameters.rows_per_day * share) - written)
 
 
 def _columns(
@@ -170,11 +144,11 @@ def _columns(
 
 
 def _added(plan: Plan, day: int, rows: _Rows) -> tuple[Ints, Ints]:
-    """The rows into tables that have gained a column, and that column's place."""
+    """The rows into tables that have gained a column on a day before, and that column's place."""
     known = _column_names(plan)
     chosen: list[int] = []
     names: list[int] = []
-    for happening in happenings_until(plan, day, *_NEW_COLUMNS):
+    for happening in happenings_until(plan, day - 1, *_NEW_COLUMNS):
         if happening.table is not None:
             own = np.flatnonzero((rows.target == happening.table.number) & (rows.source >= 0))
             chosen += [int(row) for row in own[:1]]

@@ -1,4 +1,4 @@
-"""data_quality_monitoring.table_results: was each table fresh and complete, every morning."""
+"""data_quality_monitoring.table_results: was each table fresh and complete, every day."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from emulator.account.columns import HOUR, midnight
 from emulator.account.happenings import Happening, happenings_on
 from emulator.account.lakehouse import LakeTable, lakehouse_of
 from emulator.account.plan import Plan
@@ -17,13 +18,13 @@ from emulator.account.writers import flows_of, written_at
 NAME = "data_quality_monitoring.table_results"
 HEALTHY, UNHEALTHY, UNKNOWN = "Healthy", "Unhealthy", "Unknown"
 _STREAM_CHECKS, _STREAM_SIZES = 77, 78
-_CHECKED_AT = 8.0
+_CHECKED_AT, _PREDICTED_AT = 14, 12
 _UNKNOWN_SHARE, _NOISE_SHARE = 0.02, 0.004
 _GROWTH = 0.002
 
 
 def checks_on(plan: Plan, day: int) -> dict[str, pa.Table]:
-    """The results of one day: the checks run in the morning, when the writers are done."""
+    """The results of one day: the checks run when the writers of the night are done."""
     tables = [t for t in lakehouse_of(plan).checked() if t.lives_on(day)]
     rng = plan.parameters.rng(_STREAM_CHECKS, day)
     fate, noise = rng.random(len(tables)), rng.normal(1, 0.04, len(tables))
@@ -90,10 +91,11 @@ def _result(
 
 
 def _freshness(plan: Plan, table: LakeTable, day: int, *, stale: bool) -> dict[str, Any]:
-    micros = written_at(plan, table, day)
+    checked = midnight(plan, day) + _CHECKED_AT * HOUR
+    micros = written_at(plan, table, checked, day)
     last = None if micros is None else datetime.fromtimestamp(micros / 1_000_000, UTC)
     status = UNHEALTHY if stale else HEALTHY
-    predicted = plan.parameters.moment(day, _CHECKED_AT - 0.5)
+    predicted = plan.parameters.moment(day, _PREDICTED_AT)
     commit = {"status": status, "last_value": last, "predicted_value": predicted}
     return {"status": status, "commit_freshness": commit}
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from emulator.account.columns import midnight
 from emulator.account.happenings import happenings_until
 from emulator.account.lakehouse import LakeTable, lakehouse_of, vocabulary
 from emulator.account.lineage import added_column
@@ -36,7 +37,7 @@ def table_state(plan: Plan) -> dict[str, pa.Table]:
 
 def _table(plan: Plan, table: LakeTable, last: int) -> dict[str, Any]:
     created = plan.parameters.moment(table.created, _CREATED_AT)
-    micros = written_at(plan, table, last)
+    micros = written_at(plan, table, midnight(plan, last + 1), last)
     altered = created if micros is None else datetime.fromtimestamp(micros / 1_000_000, UTC)
     location = f"s3://metastore/{table.catalog}/{table.table_id}"
     return {
