@@ -38,6 +38,21 @@ class Activity:
     begin: Ints
     end: Ints
 
+    @property
+    def turn(self) -> Ints:
+        """Which of the several runs of its hour a row belongs to."""
+        an_hour = np.array([meter.runs_an_hour for meter in self.meters])[self.source]
+        turn: Ints = self.within % np.maximum(an_hour, 1)
+        return turn
+
+    def row_seconds(self) -> tuple[Ints, Ints]:
+        """Begin and end of each row within its hour; several runs an hour share it."""
+        begin, end = self.begin[self.source, self.hour], self.end[self.source, self.hour]
+        an_hour = np.array([meter.runs_an_hour for meter in self.meters])[self.source]
+        each = (end - begin) // np.maximum(an_hour, 1)
+        starts = begin + self.turn * each
+        return starts, np.where(an_hour > 1, starts + each * 4 // 5, end)
+
     def of_entities(self, plan: Plan) -> tuple[Bools, Ints, Ints]:
         """The same by place of the entity, for what several meters may count."""
         places = np.array([meter.place for meter in self.meters])
@@ -63,7 +78,7 @@ def activity_on(plan: Plan, day: int) -> Activity:
     hour = _hours(rng, meters, counts, source, within)
     is_on = np.zeros((len(meters), 24), dtype=bool)
     is_on[source, hour] = True
-    begin, end = _limits(rng, plan, meters, is_on)
+    begin, end = _limits(rng, plan, meters)
     return Activity(meters, source, within, hour, is_on, begin, end)
 
 
@@ -82,9 +97,7 @@ def _hours(
     return chosen
 
 
-def _limits(
-    rng: np.random.Generator, plan: Plan, meters: list[Meter], is_on: Bools
-) -> tuple[Ints, Ints]:
+def _limits(rng: np.random.Generator, plan: Plan, meters: list[Meter]) -> tuple[Ints, Ints]:
     """Begin and end within each hour; draws are per entity, so that its meters agree."""
     size = (len(plan.entities), 24)
     late, early = rng.random(size), rng.random(size)
@@ -104,8 +117,8 @@ def _limits(
     usual: Any = np.array([_usual_seconds(meter) for meter in meters])[:, None]
     lasts = np.clip(usual * spread[places], 120, SECONDS - 900).astype(np.int64)
     hours = np.arange(24)[None, :]
-    first = is_on.argmax(axis=1)[:, None]
-    last = 23 - is_on[:, ::-1].argmax(axis=1)[:, None]
+    first = np.array([meter.hours[0] for meter in meters])[:, None]
+    last = np.array([meter.hours[-1] for meter in meters])[:, None]
     begin = np.where(once, np.where(hours == first, starts[places], 0), begin)
     end = np.where(once & (hours == last), stops[places], end)
     begin = np.where(hourly, starts[places] * 3 // 5, begin)

@@ -128,7 +128,8 @@ def lags(rng: np.random.Generator, micros: Ints, midnight_: int) -> Ints:
 def landed_on(plan: Plan, day: int, rows_of: Callable[[Plan, int], DayRows]) -> pa.Table:
     """The rows that become visible on a day: its own, and late ones of the days before."""
     parts = []
-    for lag in range(min(LONGEST_LAG_DAYS, day) + 1):
+    # The oldest first, so that what is cached is asked for before it is forgotten.
+    for lag in range(min(LONGEST_LAG_DAYS, day), -1, -1):
         rows = rows_of(plan, day - lag)
         parts.append(rows.table.filter(pa.array(rows.lag == lag)))
     # A column that the service has only lately is not in the older rows.

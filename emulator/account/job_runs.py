@@ -88,11 +88,10 @@ def runs_on(plan: Plan, day: int) -> Runs:
 
 
 def _daily(plan: Plan, day: int, activity: Activity) -> tuple[Ints, ...]:
-    """One run from the first billed hour to the last; submitted ones go on after midnight."""
+    """One run from the first hour to the last; submitted ones go on after midnight."""
     meters = _meters(activity, 0)
-    is_on = activity.is_on[meters]
-    first = is_on.argmax(axis=1)
-    last = 23 - is_on[:, ::-1].argmax(axis=1)
+    hours = np.array([(m.hours[0], m.hours[-1]) for m in activity.meters])[meters]
+    first, last = hours[:, 0], hours[:, 1]
     zero = midnight(plan, day)
     start = zero + first * HOUR + activity.begin[meters, first] * _SECOND
     end = zero + last * HOUR + activity.end[meters, last] * _SECOND
@@ -118,11 +117,11 @@ def _storm(plan: Plan, day: int, activity: Activity) -> tuple[Ints, ...]:
     which = np.repeat(meters[row], STORM_RUNS_AN_HOUR)
     hour = np.repeat(hour, STORM_RUNS_AN_HOUR)
     turn = np.arange(len(which)) % STORM_RUNS_AN_HOUR
-    begin = activity.begin[which, hour] * _SECOND
-    each = (activity.end[which, hour] * _SECOND - begin) // STORM_RUNS_AN_HOUR
-    start = midnight(plan, day) + hour * HOUR + begin + turn * each
+    begin = activity.begin[which, hour]
+    each = (activity.end[which, hour] - begin) // STORM_RUNS_AN_HOUR
+    start = midnight(plan, day) + hour * HOUR + (begin + turn * each) * _SECOND
     run_id = _bases(activity, which) + hour + 24 * turn
-    return _jobs(plan, activity, which), run_id, start, start + each * 4 // 5
+    return _jobs(plan, activity, which), run_id, start, start + each * 4 // 5 * _SECOND
 
 
 def _guests(rng: np.random.Generator, plan: Plan, day: int, activity: Activity) -> tuple[Ints, ...]:

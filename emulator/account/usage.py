@@ -133,6 +133,7 @@ def usage_of(plan: Plan, day: int) -> UsageDay:
 
 def _originals(rng: np.random.Generator, plan: Plan, day: int, activity: Activity) -> Rows:
     source, hour = activity.source, activity.hour
+    begin, end = activity.row_seconds()
     hour_start = midnight(plan, day) + hour * HOUR
     lag = _lags(rng, hour)
     shares = quantities(rng, activity)
@@ -142,8 +143,8 @@ def _originals(rng: np.random.Generator, plan: Plan, day: int, activity: Activit
         source=source,
         hour=hour,
         run=_run_ids(activity),
-        start=hour_start + activity.begin[source, hour] * 1_000_000,
-        end=hour_start + activity.end[source, hour] * 1_000_000,
+        start=hour_start + begin * 1_000_000,
+        end=hour_start + end * 1_000_000,
         quantity=np.rint(shares * 10**QUANTITY_SCALE).astype(np.int64),
         ingestion_lag=lag,
         export_lag=lag,
@@ -154,9 +155,8 @@ def _run_ids(activity: Activity) -> Ints:
     """The run of each row, 0 for none: one a day, one an hour, or several in turn."""
     meters, source = activity.meters, activity.source
     base = np.array([meter.run_id or 0 for meter in meters])[source]
-    an_hour = np.array([meter.runs_an_hour for meter in meters])[source]
-    turn = activity.within % np.maximum(an_hour, 1)
-    return np.where(base == 0, 0, base + np.minimum(an_hour, 1) * activity.hour + 24 * turn)
+    is_hourly = np.array([meter.runs_an_hour > 0 for meter in meters])[source]
+    return np.where(base == 0, 0, base + is_hourly * activity.hour + 24 * activity.turn)
 
 
 def _lags(rng: np.random.Generator, hour: Ints) -> Ints:
