@@ -13,6 +13,7 @@ import pytest
 import yaml
 from health_monitor.bronze.shape import bronze_shape
 from health_monitor.spec import Definitions, load_definitions
+from health_monitor.spec.platform import PLATFORM_TABLES
 
 from emulator.sql.catalog_store import CatalogStore
 from emulator.sql.session import install
@@ -50,14 +51,23 @@ def cases(*folders: str) -> list[Any]:
     return found
 
 
+def gold_cases() -> list[Any]:
+    """All cases of gold tables: folders that are named after one."""
+    here = Path(__file__).parent
+    names = {path.stem for path in (DEFINITIONS / "gold").glob("*/*.yml")}
+    return cases(*sorted(folder.name for folder in here.iterdir() if folder.name in names))
+
+
 def read_case(path: Path) -> dict[str, Any]:
     case: dict[str, Any] = yaml.safe_load(path.read_text())
     return case
 
 
 def column_types(definitions: Definitions, table: str) -> dict[str, str]:
-    """The columns of a bronze, silver or gold table, as the definitions have them."""
+    """The columns of a table, as the definitions have them."""
     layer, name = table.split(".")
+    if layer == "platform":
+        return {name: column.type for name, column in PLATFORM_TABLES[table].columns.items()}
     if layer == "gold":
         return {c.name: c.type for c in definitions.gold[name].columns.values()}
     short = name.removeprefix("bronze_").removeprefix("silver_")

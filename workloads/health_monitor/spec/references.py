@@ -19,6 +19,8 @@ BRONZE_ADDS = ("ingested_at", "row_key", "rescued_data")
 SNAPSHOT_ADDS = ("snapshot_date",)
 QUARANTINE = frozenset({"record", "broken_rules", "quarantined_at", "batch"})
 HISTORY = ("__start_at", "__end_at")
+VALIDITY = ("valid_from", "valid_to")
+CHANGE = frozenset({"_change_type", "_commit_version", "_commit_timestamp"})
 PLATFORM = {name: frozenset(table.columns) for name, table in PLATFORM_TABLES.items()}
 
 
@@ -178,6 +180,8 @@ class References:
             self._foreign_key(table, ("foreign_keys", index), foreign)
         if table.refresh:
             self._refresh(table, table.refresh)
+        for index, row in enumerate(table.rows):
+            self._among(table, ("rows", index), row, table.columns)
         if table.sql:
             self._query(table.sql_path, table.sql)
             self._outputs(table)
@@ -213,7 +217,9 @@ class References:
                 tables = ", ".join(sorted(self.shapes))
                 self._say(table, place, f"table {feed.table} does not exist; there are: {tables}")
             elif feed.touches:
-                self._touches(table, (*place, "touches"), feed.touches, known)
+                self._touches(table, (*place, "touches"), feed.touches, known | CHANGE)
+            elif feed.versions:
+                self._versions(table, (*place, "versions"), feed.versions, known)
 
     def _touches(self, table: kinds.Gold, place: Place, sql: str, known: frozenset[str]) -> None:
         try:
@@ -223,6 +229,15 @@ class References:
             return
         for finding in found:
             self._say(table, place, finding.message)
+
+    def _versions(
+        self, table: kinds.Gold, place: Place, versions: kinds.Versions, known: frozenset[str]
+    ) -> None:
+        self._among(table, (*place, "key"), versions.key, known)
+        self._among(table, (*place, "key"), versions.key.values(), table.columns)
+        self._expression(table, (*place, "at"), versions.at, table.columns)
+        if not known.issuperset(HISTORY) and not known.issuperset(VALIDITY):
+            self._say(table, place, "versions need a feed with a history")
 
     def _function(self, function: kinds.Function) -> None:
         parsed = parse_function(function.sql)
