@@ -15,10 +15,18 @@ from tests.tables.conftest import cases, column_types, expected_rows, frame, rea
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize(
-    "path", cases("dim_pricing", "dim_workspace", "fact_usage", "summary_cost")
-)
+@pytest.mark.parametrize("path", cases("gold"))
 def test_gold(databricks: Any, definitions: Definitions, path: Path) -> None:
+    check_gold(databricks, definitions, path)
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("path", cases("silver"))
+def test_silver(spark: Any, definitions: Definitions, path: Path) -> None:
+    check_silver(spark, definitions, path)
+
+
+def check_gold(databricks: Any, definitions: Definitions, path: Path) -> None:
     case = read_case(path)
     sql = definitions.gold[path.parent.name].sql
     views = {table: f"case_{table.replace('.', '_')}" for table in tables_of(sql)}
@@ -32,9 +40,7 @@ def test_gold(databricks: Any, definitions: Definitions, path: Path) -> None:
     assert shown(result, list(case["expected"][0])) == expected
 
 
-@pytest.mark.spark
-@pytest.mark.parametrize("path", cases("silver_usage"))
-def test_silver(spark: Any, definitions: Definitions, path: Path) -> None:
+def check_silver(spark: Any, definitions: Definitions, path: Path) -> None:
     from pyspark.sql import functions as F
 
     case = read_case(path)
