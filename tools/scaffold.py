@@ -82,6 +82,13 @@ class Table:
             "name another table with READS=schema.table",
         )
 
+    @property
+    def group(self) -> Column:
+        """A column to count by: a text that is no part of the key, where there is one."""
+        key = set(self.definition.key)
+        texts = [column for column in self.of("string") if column.name not in key]
+        return texts[0] if texts else self.first("string")
+
     def others(self, count: int, *taken: Column) -> list[Column]:
         """Some more of its own columns, plain ones only."""
         plain = self.of(*SAMPLES)
