@@ -13,6 +13,7 @@ import pytest
 import yaml
 from health_monitor.bronze.shape import bronze_shape
 from health_monitor.spec import Definitions, load_definitions
+from health_monitor.spec.platform import PLATFORM_TABLES
 
 from emulator.sql.catalog_store import CatalogStore
 from emulator.sql.session import install
@@ -39,15 +40,31 @@ def definitions() -> Definitions:
     return load_definitions(DEFINITIONS)
 
 
-def cases(layer: str) -> list[Any]:
-    """All cases of a layer's tables, named by their files; a new folder is found by itself."""
+def cases(*folders: str) -> list[Any]:
+    """All cases of some tables, named by their files."""
     found = [
         pytest.param(path, id=f"{path.parent.name}/{path.stem}")
-        for path in sorted(Path(__file__).parent.glob("*/*.yml"))
-        if (layer == "silver") == path.parent.name.startswith("silver_")
+        for folder in folders
+        for path in sorted((Path(__file__).parent / folder).glob("*.yml"))
     ]
     assert found
     return found
+
+
+def gold_folders() -> list[str]:
+    """The folders that are named like a gold table: a new one is found without being listed."""
+    return _folders("gold", "")
+
+
+def silver_folders() -> list[str]:
+    """The folders that are named like a silver table."""
+    return _folders("silver", "silver_")
+
+
+def _folders(layer: str, prefix: str) -> list[str]:
+    names = {f"{prefix}{path.stem}" for path in (DEFINITIONS / layer).glob("*/*.yml")}
+    folders = (path.name for path in Path(__file__).parent.iterdir() if path.is_dir())
+    return sorted(names.intersection(folders))
 
 
 def read_case(path: Path) -> dict[str, Any]:
@@ -56,8 +73,10 @@ def read_case(path: Path) -> dict[str, Any]:
 
 
 def column_types(definitions: Definitions, table: str) -> dict[str, str]:
-    """The columns of a bronze, silver or gold table, as the definitions have them."""
+    """The columns of a table, as the definitions have them."""
     layer, name = table.split(".")
+    if layer == "platform":
+        return {name: column.type for name, column in PLATFORM_TABLES[table].columns.items()}
     if layer == "gold":
         return {c.name: c.type for c in definitions.gold[name].columns.values()}
     short = name.removeprefix("bronze_").removeprefix("silver_")

@@ -2,45 +2,66 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from health_monitor.silver.rows import broken_rules, checked_columns, quarantined
-from health_monitor.spec import Definitions
+from health_monitor.spec import Definitions, Gold
 from health_monitor.spec.sql import tables_of
 from sqlglot.dialects.databricks import Databricks
 
-from tests.tables.conftest import cases, column_types, expected_rows, frame, read_case, shown
+from tests.tables.conftest import (
+    cases,
+    column_types,
+    expected_rows,
+    frame,
+    gold_folders,
+    read_case,
+    shown,
+    silver_folders,
+)
+
+WITH_GAPS = ("dim_pricing",)
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("path", cases("gold"))
+@pytest.mark.parametrize("path", cases(*gold_folders()))
 def test_gold(databricks: Any, definitions: Definitions, path: Path) -> None:
     check_gold(databricks, definitions, path)
 
 
-@pytest.mark.spark
-@pytest.mark.parametrize("path", cases("silver"))
-def test_silver(spark: Any, definitions: Definitions, path: Path) -> None:
-    check_silver(spark, definitions, path)
-
-
 def check_gold(databricks: Any, definitions: Definitions, path: Path) -> None:
+    """The rows that a table's query makes of a case's are the expected ones."""
     case = read_case(path)
-    sql = definitions.gold[path.parent.name].sql
+    definition = definitions.gold[path.parent.name]
+    sql = definition.sql
     views = {table: f"case_{table.replace('.', '_')}" for table in tables_of(sql)}
     assert case["given"].keys() <= views.keys()
     for table, view in views.items():
         rows = case["given"].get(table, [])
         frame(databricks, rows, column_types(definitions, table)).createOrReplaceTempView(view)
+    if definition.rows:
+        types = column_types(definitions, definition.table)
+        frame(databricks, definition.rows, types).createOrReplaceTempView("listed")
     arguments = {"currency": "USD"} if ":currency" in sql else {}
-    result = databricks.sql(with_views(sql, views), args=arguments).collect()
+    rows = databricks.sql(with_views(sql, views), args=arguments)
+    result = rows.where(case.get("where", "true")).collect()
     expected = expected_rows(case["expected"])
     assert shown(result, list(case["expected"][0])) == expected
+    keeps_its_key(definition, result)
+    keeps_its_versions(definition, result)
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("path", cases(*silver_folders()))
+def test_silver(spark: Any, definitions: Definitions, path: Path) -> None:
+    check_silver(spark, definitions, path)
 
 
 def check_silver(spark: Any, definitions: Definitions, path: Path) -> None:
+    """A case's rows pass silver's rules, or are set aside by those that they break."""
     from pyspark.sql import functions as F
 
     case = read_case(path)
@@ -52,6 +73,30 @@ def check_silver(spark: Any, definitions: Definitions, path: Path) -> None:
     assert shown(valid, list(case["valid"][0])) == expected_rows(case["valid"])
     assert shown(broken, ["broken_rules"]) == expected_rows(case["quarantined"])
     assert len(valid) + len(broken) == len(case["given"])
+
+
+def keeps_its_key(definition: Gold, rows: list[Any]) -> None:
+    """What is declared as primary key is one: unique, and nowhere NULL."""
+    keys = [tuple(row[name] for name in definition.key) for row in rows]
+    assert all(part is not None for key in keys for part in key), "a key has a NULL"
+    assert len(keys) == len(set(keys)), "a key stands twice"
+
+
+def keeps_its_versions(definition: Gold, rows: list[Any]) -> None:
+    """Versions follow each other without overlap, and the last is open; only prices have gaps."""
+    if not {"valid_from", "valid_to", "is_current"} <= definition.columns.keys():
+        return
+    of_one: dict[Any, list[Any]] = {}
+    for row in sorted(rows, key=lambda row: row["valid_from"]):
+        natural = tuple(row[name] for name in definition.key if name != "valid_from")
+        of_one.setdefault(natural, []).append(row)
+    for versions in of_one.values():
+        for version, following in pairwise(versions):
+            end, start = version["valid_to"], following["valid_from"]
+            assert end is not None and end <= start, "versions overlap"
+            assert end == start or definition.name in WITH_GAPS, "a gap between versions"
+        assert versions[-1]["valid_to"] is None or definition.name in WITH_GAPS, "none is open"
+        assert all(row["is_current"] == (row["valid_to"] is None) for row in versions)
 
 
 def with_views(sql: str, views: dict[str, str]) -> str:

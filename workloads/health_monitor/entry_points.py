@@ -47,6 +47,25 @@ def bronze_ingest() -> None:
     ingestor.ingest_all(chosen)
 
 
+def silver_results() -> None:
+    """Keep what the silver pipeline's rules found in its last updates."""
+    from health_monitor.silver.results import Results, events_since
+
+    arguments = _arguments("pipeline")
+    results = Results(session(), arguments.catalog, _definitions(arguments).silver.values())
+    results.write(events_since(arguments.pipeline, results.last_seen()))
+
+
+def quarantine_replay() -> None:
+    """Send rows back to silver that were set aside by rules which have been repaired since."""
+    from health_monitor.silver.replay import Replay
+
+    arguments = _arguments()
+    replay = Replay(session(), arguments.catalog, datetime.now(UTC))
+    replayed = replay.replay_all(_definitions(arguments).silver.values())
+    print(f"quarantine: {sum(replayed.values())} rows of {len(replayed)} tables go back")
+
+
 def gold_setup() -> None:
     """Create or complete all gold tables and views."""
     from health_monitor.gold.engine import setup

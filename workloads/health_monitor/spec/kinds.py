@@ -30,6 +30,8 @@ class Watermark(Part):
 
     column: Identifier
     overlap_days: Annotated[int, Field(ge=0, le=90)]
+    prune_by: Identifier | None = None
+    """A time that never changes in a row: no row from before the oldest new one can be its twin."""
 
 
 class Protection(Part):
@@ -111,11 +113,31 @@ class ForeignKey(Part):
     references: Annotated[str, Field(pattern=r"^gold\.[a-z0-9_]+$")]
 
 
+class Versions(Part):
+    """How a table reads another one's versions: of a key, at a time."""
+
+    key: Annotated[dict[Identifier, Identifier], Field(min_length=1)]
+    """Columns of the feed and the columns of the table that they are joined with."""
+    at: str
+    """The time at which a version must hold: an expression over the table's columns."""
+
+
 class Feed(Part):
-    """A table that gold reads. ``touches`` finds, from its ``changes``, what to compute again."""
+    """A table that gold reads, and how its changes say what to compute again.
+
+    ``touches`` is a query over its ``changes``; ``versions`` finds the rows that read a version
+    which came, went or changed. With neither, any change means everything.
+    """
 
     table: str
     touches: str | None = None
+    versions: Versions | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Feed:
+        if self.touches and self.versions:
+            raise ValueError("a feed has either 'touches' or 'versions'")
+        return self
 
 
 class Refresh(Part):
@@ -134,6 +156,8 @@ class Gold(TableDefinition):
     key: list[Identifier] = []
     foreign_keys: list[ForeignKey] = []
     refresh: Refresh | None = None
+    rows: list[dict[Identifier, Any]] = []
+    """Data that the query reads as the relation ``listed``."""
     columns: Annotated[dict[str, Column], Field(min_length=1)]
     sql: str = ""
     sql_path: str = ""

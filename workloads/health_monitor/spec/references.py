@@ -15,10 +15,12 @@ from health_monitor.spec.platform import PLATFORM_TABLES
 from health_monitor.spec.problems import Problem
 from health_monitor.spec.sql import Checker, SqlError, expression_columns, output_columns
 
-BRONZE_ADDS = ("ingested_at", "row_key")
+BRONZE_ADDS = ("ingested_at", "row_key", "rescued_data")
 SNAPSHOT_ADDS = ("snapshot_date",)
 QUARANTINE = frozenset({"record", "broken_rules", "quarantined_at", "batch"})
 HISTORY = ("__start_at", "__end_at")
+VALIDITY = ("valid_from", "valid_to")
+CHANGE = frozenset({"_change_type", "_commit_version", "_commit_timestamp"})
 PLATFORM = {name: frozenset(table.columns) for name, table in PLATFORM_TABLES.items()}
 
 
@@ -134,7 +136,8 @@ class References:
     def _bronze(self, table: kinds.Bronze) -> None:
         self._among(table, ("key",), table.key, table.columns)
         if table.watermark:
-            self._among(table, ("watermark",), [table.watermark.column], table.columns)
+            watermark = [table.watermark.column, table.watermark.prune_by or ""]
+            self._among(table, ("watermark",), filter(None, watermark), table.columns)
         protect, readable = table.protect, [*table.columns, *table.protect.drop]
         for kept in sorted({*protect.drop} & {*table.columns}):
             self._say(table, ("columns", kept), f"column {kept} is dropped: do not declare it")
@@ -177,6 +180,8 @@ class References:
             self._foreign_key(table, ("foreign_keys", index), foreign)
         if table.refresh:
             self._refresh(table, table.refresh)
+        for index, row in enumerate(table.rows):
+            self._among(table, ("rows", index), row, table.columns)
         if table.sql:
             self._query(table.sql_path, table.sql)
             self._outputs(table)
@@ -212,7 +217,9 @@ class References:
                 tables = ", ".join(sorted(self.shapes))
                 self._say(table, place, f"table {feed.table} does not exist; there are: {tables}")
             elif feed.touches:
-                self._touches(table, (*place, "touches"), feed.touches, known)
+                self._touches(table, (*place, "touches"), feed.touches, known | CHANGE)
+            elif feed.versions:
+                self._versions(table, (*place, "versions"), feed.versions, known)
 
     def _touches(self, table: kinds.Gold, place: Place, sql: str, known: frozenset[str]) -> None:
         try:
@@ -222,6 +229,15 @@ class References:
             return
         for finding in found:
             self._say(table, place, finding.message)
+
+    def _versions(
+        self, table: kinds.Gold, place: Place, versions: kinds.Versions, known: frozenset[str]
+    ) -> None:
+        self._among(table, (*place, "key"), versions.key, known)
+        self._among(table, (*place, "key"), versions.key.values(), table.columns)
+        self._expression(table, (*place, "at"), versions.at, table.columns)
+        if not known.issuperset(HISTORY) and not known.issuperset(VALIDITY):
+            self._say(table, place, "versions need a feed with a history")
 
     def _function(self, function: kinds.Function) -> None:
         parsed = parse_function(function.sql)

@@ -1,0 +1,22 @@
+SELECT
+  workspace_id,
+  job_id,
+  __START_AT AS valid_from,
+  __END_AT AS valid_to,
+  __END_AT IS NULL AS is_current,
+  account_id,
+  name AS job_name,
+  description,
+  creator_id,
+  creator_user_name,
+  run_as,
+  run_as_user_name,
+  tags,
+  trigger_type,
+  paused,
+  timeout_seconds,
+  health_rules,
+  deployment.kind AS deployment_kind,
+  create_time,
+  delete_time
+FROM silver.silver_jobs

@@ -1,0 +1,21 @@
+SELECT
+  workspace_id,
+  pipeline_id,
+  __START_AT AS valid_from,
+  __END_AT AS valid_to,
+  __END_AT IS NULL AS is_current,
+  account_id,
+  name AS pipeline_name,
+  pipeline_type,
+  created_by,
+  run_as,
+  tags,
+  settings.serverless AS is_serverless,
+  settings.continuous AS is_continuous,
+  settings.development AS is_development,
+  settings.photon AS is_photon,
+  settings.edition AS edition,
+  settings.channel AS channel,
+  create_time,
+  delete_time
+FROM silver.silver_pipelines
