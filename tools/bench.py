@@ -86,9 +86,9 @@ def run(sizes: Sizes, report: Path | None, steps: Steps) -> None:
             figures.append(_memory(folder / "memory", sizes, steps))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    steps.console.print(_table(figures, sizes))
+    steps.console.print(table(figures, sizes))
     if report is not None:
-        report.write_text(json.dumps(_document(figures, sizes), indent=2) + "\n", encoding="utf-8")
+        report.write_text(json.dumps(document(figures, sizes), indent=2) + "\n", encoding="utf-8")
         steps.console.print(f"wrote {report}", highlight=False)
 
 
@@ -225,18 +225,18 @@ def _rounded(layers: dict[str, float]) -> dict[str, float]:
     return {name: round(seconds, 1) for name, seconds in layers.items()}
 
 
-def _table(figures: list[Figure], sizes: Sizes) -> Table:
+def table(figures: list[Figure], sizes: Sizes) -> Table:
     title = f"{sizes.usage_rows:,} usage rows, {sizes.days} days, {CORES} cores"
-    table = Table(title=f"Bench: {title}", min_width=76)
+    grid = Table(title=f"Bench: {title}", min_width=76)
     for heading in ("figure", "value", "at most", "made from"):
-        table.add_column(heading, overflow="fold")
+        grid.add_column(heading, overflow="fold")
     for figure in figures:
         limit = "reported" if figure.limit is None else f"{figure.limit:g}"
         colour = "red" if figure.holds is False else "green"
         details = "\n".join(f"{name}: {_text(part)}" for name, part in figure.parts.items())
         value = f"[{colour}]{figure.value:.2f}[/{colour}]"
-        table.add_row(f"{figure.number}. {figure.name}", value, limit, details)
-    return table
+        grid.add_row(f"{figure.number}. {figure.name}", value, limit, details)
+    return grid
 
 
 def _text(part: Any) -> str:
@@ -245,7 +245,7 @@ def _text(part: Any) -> str:
     return str(part)
 
 
-def _document(figures: list[Figure], sizes: Sizes) -> dict[str, Any]:
+def document(figures: list[Figure], sizes: Sizes) -> dict[str, Any]:
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cores": CORES,

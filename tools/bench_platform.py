@@ -134,12 +134,12 @@ class Platform:
         for domain in sorted({d.domain for d in self.definitions.bronze.values()}):
             with timing.layer("bronze"):
                 said = self._call(entry_points.bronze_ingest, system_catalog=CATALOG, domain=domain)
-            timing.tables |= _timed(said)
+            timing.tables |= timed(said)
         with timing.layer("silver"):
             timing.tables |= self._silver()
         with timing.layer("gold"):
             said = self._call(entry_points.gold_refresh, currency=CURRENCY)
-        timing.tables |= _timed(said)
+        timing.tables |= timed(said)
         return timing
 
     def activate(self) -> None:
@@ -206,5 +206,5 @@ class _NoEvents:
         """The event log is the workspace's; nobody reads it here."""
 
 
-def _timed(said: str) -> dict[str, float]:
+def timed(said: str) -> dict[str, float]:
     return {name: float(seconds) for name, seconds in TIMED.findall(said)}

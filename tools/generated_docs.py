@@ -170,10 +170,15 @@ def _gold(table: Gold) -> dict[str, str]:
         "grain": table.grain,
         "key": _names(table.key) or "none",
         "refers": "; ".join(references),
-        "feeds": _names(feeds_of(table)) if table.sql else "",
+        "feeds": _names(_feeds(table)),
         "refresh": _refresh(table),
     }
     return {name: text for name, text in facts.items() if text}
+
+
+def _feeds(table: Gold) -> list[str]:
+    listed = [f"{len(table.rows)} rows of its definition"] if table.rows else []
+    return [*(feeds_of(table) if table.sql else []), *listed]
 
 
 def _refresh(table: Gold) -> str:
@@ -183,7 +188,8 @@ def _refresh(table: Gold) -> str:
         return f"by the scoring of the model {table.filled_by}"
     if table.refresh is None:
         return "the whole table, when one of its feeds has changed"
-    whole = [feed.table for feed in table.refresh.feeds if feed.touches is None]
+    feeds = table.refresh.feeds
+    whole = [feed.table for feed in feeds if not (feed.touches or feed.versions)]
     text = f"each {table.refresh.by} that a change in its feeds touches"
     return text + (f"; all of them when {_names(whole)} has changed" if whole else "")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from health_monitor.spec import Gold
+from health_monitor.spec.kinds import Feed
 
 PAGE = """# {domain}: keys and relations
 
@@ -61,12 +62,18 @@ def _relations(table: Gold, gold: dict[str, Gold]) -> Iterator[Relation]:
         referred.add(key.references)
         target = gold[key.references.removeprefix("gold.")]
         yield Relation(table, target, tuple(key.columns), True)
+    joined = {f.table: tuple(f.versions.key.values()) for f in _feeds(table) if f.versions}
     for dimension in sorted(gold.values(), key=lambda other: other.name):
         natural = natural_key(dimension)
-        is_other = dimension is not table and natural != natural_key(table)
-        has_it = bool(natural) and set(natural) <= table.columns.keys()
-        if is_other and has_it and dimension.table not in referred:
-            yield Relation(table, dimension, natural, False)
+        if not natural or natural == natural_key(table) or dimension.table in referred:
+            continue
+        columns = joined.get(dimension.table, natural)
+        if set(columns) <= table.columns.keys():
+            yield Relation(table, dimension, columns, False)
+
+
+def _feeds(table: Gold) -> list[Feed]:
+    return table.refresh.feeds if table.refresh else []
 
 
 def natural_key(table: Gold) -> tuple[str, ...]:

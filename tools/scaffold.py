@@ -93,7 +93,7 @@ class Table:
         """Some more of its own columns, plain ones only."""
         plain = self.of(*SAMPLES)
         used = {column.name for column in (*self.key, *taken)}
-        added = ("ingested_at", "row_key", "snapshot_date")
+        added = ("ingested_at", "row_key", "snapshot_date", "rescued_data")
         return [c for c in plain if c.name not in used and c.name not in added][:count]
 
 
