@@ -161,7 +161,9 @@ def columns_of(definitions: Definitions, table: Bronze | Silver | Gold) -> dict[
         return dict(table.columns)
     if isinstance(table, Bronze):
         return {column.name: column for column in bronze_shape(table).columns}
-    bronze = definitions.bronze[table.reads.removeprefix("bronze_")]
+    bronze = definitions.bronze.get(table.reads.removeprefix("bronze_"))
+    if bronze is None:
+        raise DriverError(f"bronze.{table.reads} is missing or wrong", table.path, "`make check`")
     return {**columns_of(definitions, bronze), **table.columns}
 
 
