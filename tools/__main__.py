@@ -11,6 +11,7 @@ from typing import Any
 from tools.console import DriverError, Steps
 
 INTERRUPTED = 130
+KINDS = "bronze, silver, gold, functions, metric_views, models, monitors, alerts, dashboards"
 
 
 def main() -> int:
@@ -51,9 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     definitions = commands.add_parser("definitions", help="check all definitions, offline")
     definitions.set_defaults(action=_definitions)
     new = commands.add_parser("new", help="write a first version of a definition")
-    new.add_argument("kind", help="bronze, silver, gold, functions, metric_views, alerts, ...")
+    new.add_argument("kind", help=f"one of: {KINDS}")
     new.add_argument("name", help="domain/name, as in cost/idle_warehouse")
-    new.add_argument("--reads", help="the table that it reads, as in gold.fact_usage")
+    new.add_argument("--reads", metavar="TABLE", help="what it reads, as in gold.fact_usage")
     new.set_defaults(action=_new)
     docs = commands.add_parser("docs", help="write the pages that definitions make")
     docs.add_argument(
