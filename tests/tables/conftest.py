@@ -50,6 +50,13 @@ def cases(*folders: str) -> list[Any]:
     return found
 
 
+def gold_cases() -> list[Any]:
+    """All cases of gold tables: folders that are named after one."""
+    here = Path(__file__).parent
+    names = {path.stem for path in (DEFINITIONS / "gold").glob("*/*.yml")}
+    return cases(*sorted(folder.name for folder in here.iterdir() if folder.name in names))
+
+
 def read_case(path: Path) -> dict[str, Any]:
     case: dict[str, Any] = yaml.safe_load(path.read_text())
     return case
