@@ -1,4 +1,8 @@
-"""The SQL of gold and the rules of silver, on few rows that show what must not go wrong."""
+"""The SQL of gold and the rules of silver, on few rows that show what must not go wrong.
+
+A case named ``rule_NN_<what>.yml`` shows the rule of that number in the list of traps of Databricks
+system tables; gold tables that a case does not give are computed from what it gives.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from health_monitor.gold.query import parameters, query_of
 from health_monitor.silver.rows import broken_rules, checked_columns, quarantined
 from health_monitor.spec import Definitions, Gold
 from health_monitor.spec.sql import tables_of
 from sqlglot.dialects.databricks import Databricks
 
 from tests.tables.conftest import (
+    Rows,
     cases,
     column_types,
     expected_rows,
@@ -36,22 +42,29 @@ def check_gold(databricks: Any, definitions: Definitions, path: Path) -> None:
     """The rows that a table's query makes of a case's are the expected ones."""
     case = read_case(path)
     definition = definitions.gold[path.parent.name]
-    sql = definition.sql
-    views = {table: f"case_{table.replace('.', '_')}" for table in tables_of(sql)}
+    views: dict[str, str] = {}
+    result = computed(databricks, definitions, definition.table, case["given"], views)
     assert case["given"].keys() <= views.keys()
-    for table, view in views.items():
-        rows = case["given"].get(table, [])
-        frame(databricks, rows, column_types(definitions, table)).createOrReplaceTempView(view)
-    if definition.rows:
-        types = column_types(definitions, definition.table)
-        frame(databricks, definition.rows, types).createOrReplaceTempView("listed")
-    arguments = {"currency": "USD"} if ":currency" in sql else {}
-    rows = databricks.sql(with_views(sql, views), args=arguments)
-    result = rows.where(case.get("where", "true")).collect()
-    expected = expected_rows(case["expected"])
-    assert shown(result, list(case["expected"][0])) == expected
-    keeps_its_key(definition, result)
-    keeps_its_versions(definition, result)
+    expected = case["expected"]
+    found = databricks.table(result).where(case.get("where", "true")).collect()
+    assert len(found) == len(expected)
+    assert shown(found, list(expected[0]) if expected else []) == expected_rows(expected)
+    keeps_its_key(definition, found)
+    keeps_its_versions(definition, found)
+
+
+@pytest.mark.spark
+def test_gold_queries_give_the_declared_types(databricks: Any, definitions: Definitions) -> None:
+    wrong, views = [], {}
+    for definition in definitions.gold.values():
+        if definition.sql:
+            view = computed(databricks, definitions, definition.table, {}, views)
+            given = dict(databricks.table(view).dtypes)
+            for column in definition.columns.values():
+                declared = column.type.replace(" ", "").lower()
+                if given[column.name].lower() != declared:
+                    wrong.append(f"{definition.name}.{column.name}: {given[column.name]}")
+    assert wrong == []
 
 
 @pytest.mark.spark
@@ -97,6 +110,27 @@ def keeps_its_versions(definition: Gold, rows: list[Any]) -> None:
             assert end == start or definition.name in WITH_GAPS, "a gap between versions"
         assert versions[-1]["valid_to"] is None or definition.name in WITH_GAPS, "none is open"
         assert all(row["is_current"] == (row["valid_to"] is None) for row in versions)
+
+
+def computed(
+    spark: Any, definitions: Definitions, table: str, given: dict[str, Rows], views: dict[str, str]
+) -> str:
+    """A view with the rows of a table: given, or computed by gold's queries from what is given."""
+    if table in views:
+        return views[table]
+    definition = definitions.gold.get(table.removeprefix("gold."))
+    if table in given or definition is None:
+        result = frame(spark, given.get(table, []), column_types(definitions, table))
+    else:
+        inner = {
+            read: computed(spark, definitions, read, given, views)
+            for read in sorted(tables_of(definition.sql))
+        }
+        query = with_views(query_of(definition), inner)
+        result = spark.sql(query, args=parameters(query, "USD", None))
+    views[table] = f"case_{table.replace('.', '_')}"
+    result.createOrReplaceTempView(views[table])
+    return views[table]
 
 
 def with_views(sql: str, views: dict[str, str]) -> str:
