@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from health_monitor.silver.results import batches, expectation_results
+import pytest
+from health_monitor.silver.results import batches, events_since, expectation_results
 from health_monitor.spec.kinds import Expectations, Silver
 
 SILVER = Silver(
@@ -64,3 +65,30 @@ def test_a_batch_is_complete_when_all_that_was_dropped_was_set_aside() -> None:
     ]
     found = {row[1]: row[3:] for row in batches(events, "main", [SILVER])}
     assert found == {"u1": (10, 8, 2, True), "u2": (10, 8, 1, False)}
+
+
+def test_the_log_is_read_back_to_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = [f"2026-11-21T0{hour}:00:00.000Z" for hour in (9, 8, 7, 6, 5)]
+    pages = {None: moments[:2], "1": moments[2:4], "2": moments[4:]}
+    asked: list[Any] = []
+
+    class Client:
+        """A workspace whose log comes in pages, the newest first."""
+
+        @property
+        def api_client(self) -> Client:
+            return self
+
+        def do(self, method: str, path: str, query: dict[str, Any]) -> dict[str, Any]:
+            assert (method, path) == ("GET", "/api/2.0/pipelines/p/events")
+            token = query.get("page_token")
+            asked.append(token)
+            page: dict[str, Any] = {"events": [{"timestamp": moment} for moment in pages[token]]}
+            following = {None: "1", "1": "2"}.get(token)
+            return {**page, "next_page_token": following} if following else page
+
+    monkeypatch.setattr("databricks.sdk.WorkspaceClient", Client)
+    since = datetime(2026, 11, 21, 7, tzinfo=UTC)
+    assert [event["timestamp"] for event in events_since("p", since)] == moments[:3]
+    assert asked == [None, "1"]
+    assert [event["timestamp"] for event in events_since("p", None)] == moments
