@@ -2,18 +2,20 @@ WITH seen AS (
   SELECT
     table_catalog AS catalog_name,
     MIN(__START_AT) AS first_day,
-    MAX(snapshot_date) AS last_day
+    MAX(snapshot_date) AS last_day,
+    MAX_BY(seen_by, STRUCT(snapshot_date, seen_by)) AS seen_by
   FROM silver.silver_information_schema_tables
   GROUP BY table_catalog
 ),
 pictures AS (
-  SELECT catalog_name, first_day, last_day, MAX(last_day) OVER () AS last_picture FROM seen
+  SELECT catalog_name, first_day, last_day, seen_by, MAX(last_day) OVER () AS last_picture
+  FROM seen
 ),
 versions AS (
-  SELECT catalog_name, first_day AS day, TRUE AS is_visible, last_day FROM pictures
+  SELECT catalog_name, first_day AS day, TRUE AS is_visible, last_day, seen_by FROM pictures
   UNION ALL
   -- Absence is a version too
-  SELECT catalog_name, DATE_ADD(last_day, 1) AS day, FALSE AS is_visible, last_day
+  SELECT catalog_name, DATE_ADD(last_day, 1) AS day, FALSE AS is_visible, last_day, seen_by
   FROM pictures
   WHERE last_day < last_picture
 ),
@@ -34,6 +36,7 @@ SELECT
   LEAD(v.day) OVER (PARTITION BY v.catalog_name ORDER BY v.day) IS NULL AS is_current,
   v.is_visible,
   v.last_day AS last_seen_date,
+  v.seen_by,
   CASE
     WHEN v.catalog_name = 'system' OR STARTSWITH(v.catalog_name, '__databricks') THEN 'system'
     WHEN v.catalog_name = 'samples' THEN 'samples'

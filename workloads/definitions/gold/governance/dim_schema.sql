@@ -3,19 +3,33 @@ WITH seen AS (
     table_catalog AS catalog_name,
     table_schema AS schema_name,
     MIN(__START_AT) AS first_day,
-    MAX(snapshot_date) AS last_day
+    MAX(snapshot_date) AS last_day,
+    MAX_BY(seen_by, STRUCT(snapshot_date, seen_by)) AS seen_by
   FROM silver.silver_information_schema_tables
   GROUP BY table_catalog, table_schema
 ),
 pictures AS (
-  SELECT catalog_name, schema_name, first_day, last_day, MAX(last_day) OVER () AS last_picture
+  SELECT
+    catalog_name,
+    schema_name,
+    first_day,
+    last_day,
+    seen_by,
+    MAX(last_day) OVER () AS last_picture
   FROM seen
 ),
 versions AS (
-  SELECT catalog_name, schema_name, first_day AS day, TRUE AS is_visible, last_day FROM pictures
+  SELECT catalog_name, schema_name, first_day AS day, TRUE AS is_visible, last_day, seen_by
+  FROM pictures
   UNION ALL
   -- Absence is a version too
-  SELECT catalog_name, schema_name, DATE_ADD(last_day, 1) AS day, FALSE AS is_visible, last_day
+  SELECT
+    catalog_name,
+    schema_name,
+    DATE_ADD(last_day, 1) AS day,
+    FALSE AS is_visible,
+    last_day,
+    seen_by
   FROM pictures
   WHERE last_day < last_picture
 ),
@@ -42,6 +56,7 @@ SELECT
   LEAD(v.day) OVER (PARTITION BY v.catalog_name, v.schema_name ORDER BY v.day) IS NULL AS is_current,
   v.is_visible,
   v.last_day AS last_seen_date,
+  v.seen_by,
   v.schema_name = 'information_schema' AS is_information_schema,
   h.table_count,
   h.owner_count

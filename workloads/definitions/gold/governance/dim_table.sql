@@ -28,6 +28,7 @@ pictures AS (
     last_altered_by,
     data_source_format,
     storage_path,
+    seen_by,
     snapshot_date,
     __START_AT AS first_day,
     __END_AT IS NULL AND snapshot_date < MAX(snapshot_date) OVER () AS is_gone
@@ -53,6 +54,7 @@ SELECT
   v.table_full_name,
   v.is_visible,
   v.snapshot_date AS last_seen_date,
+  v.seen_by,
   v.table_type,
   v.table_owner,
   v.comment,
