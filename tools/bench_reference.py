@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from health_monitor.bronze.source import conformed, with_row_key
 from health_monitor.gold.merge import merge_statement
 from health_monitor.gold.order import in_order
+from health_monitor.gold.query import parameters, query_of
 from health_monitor.runtime import full_name, temporary_view
 from health_monitor.silver.rows import broken_rules, checked_columns, quarantined
 from health_monitor.spec import Bronze, Definitions, Gold, Silver, qualify
-from health_monitor.spec.sql import quoted, tokens
+from health_monitor.spec.sql import quoted
 
 from tools.bench_platform import CURRENCY, Timing
 
@@ -68,7 +69,8 @@ class Straightforward:
                 rows.withColumn("snapshot_date", F.lit(self._now.date())),
                 [*key, "snapshot_date"],
             )
-        rows = with_row_key(rows, key).withColumn("ingested_at", F.lit(self._now))
+        newest_by = table.watermark.column if table.watermark and table.mode != "append" else None
+        rows = with_row_key(rows, key, newest_by).withColumn("ingested_at", F.lit(self._now))
         self._merge(table.table, rows, ["row_key"], changes=table.mode != "append")
 
     def _silver(self, table: Silver) -> None:
@@ -88,9 +90,8 @@ class Straightforward:
             )
 
     def _gold(self, table: Gold) -> None:
-        query = qualify(table.sql, self._catalog)
-        named = {token.text for token in tokens(query)}
-        arguments = {"currency": CURRENCY} if "currency" in named else {}
+        query = qualify(query_of(table), self._catalog)
+        arguments = parameters(query, CURRENCY, None)
         with temporary_view(self._spark, self._spark.sql(query, args=arguments)) as view:
             self._spark.sql(merge_statement(table, self._catalog, view, None))
 
@@ -124,7 +125,7 @@ def _versions(rows: DataFrame, table: Silver) -> DataFrame:
     from pyspark.sql import functions as F
 
     sequence = str(table.sequence_by)
-    untracked = {*READ_LATER, sequence, *table.key}
+    untracked = {*READ_LATER, sequence, *table.key, *table.untracked}
     content = F.to_json(F.struct(*(F.col(quoted(c)) for c in rows.columns if c not in untracked)))
     by_time = Window.partitionBy(*table.key).orderBy(sequence)
     once = rows.dropDuplicates([*table.key, sequence]).withColumn("content", content)
