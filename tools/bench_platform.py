@@ -96,9 +96,9 @@ class Account:
 class Platform:
     """All bronze, silver and gold tables; a context manager that ends its Spark."""
 
-    def __init__(self, folder: Path, account: Account) -> None:
+    def __init__(self, folder: Path, account: Account, root: Path = DEFINITIONS) -> None:
         self.account = account
-        self.definitions: Definitions = load_definitions(DEFINITIONS)
+        self.definitions: Definitions = load_definitions(root)
         self._folder = folder
         self._server = SparkServer(Settings(state=folder, jars=JARS))
         self.spark: Any = None
@@ -172,7 +172,7 @@ class Platform:
             name="silver",
             catalog=CATALOG,
             schema="silver",
-            configuration={"catalog": CATALOG, "definitions": str(DEFINITIONS)},
+            configuration={"catalog": CATALOG, "definitions": str(self.definitions.root)},
             sources=[Source(str(SILVER_NOTEBOOK), SILVER_NOTEBOOK.read_text(), "notebook")],
             full_refresh=False,
             state_folder=self._folder / "pipeline",
@@ -187,7 +187,7 @@ class Platform:
     def _call(self, function: Callable[[], None], **parameters: str) -> str:
         """Call a job's entry point as a task does; what it printed."""
         self.activate()
-        given = {"catalog": CATALOG, "definitions": str(DEFINITIONS), **parameters}
+        given = {"catalog": CATALOG, "definitions": str(self.definitions.root), **parameters}
         arguments = [part for k, v in given.items() for part in (f"--{k.replace('_', '-')}", v)]
         before, sys.argv = sys.argv, [function.__name__, *arguments]
         output = io.StringIO()
