@@ -5,7 +5,7 @@ ENV ?= local
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local stop clean test check plan deploy destroy
+.PHONY: help setup local stop clean test check new docs bench plan deploy destroy
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -34,6 +34,16 @@ check: setup     ## definitions, types and lint, in seconds
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy emulator infra tools tests workloads/health_monitor
 	@$(PYTHON) -m tools definitions
+	@$(PYTHON) -m tools docs --check
+
+new: setup       ## a first version of a definition: KIND=gold NAME=cost/fact_x [READS=gold.fact_usage]
+	@$(PYTHON) -m tools new "$(KIND)" "$(NAME)" $(if $(READS),--reads "$(READS)")
+
+docs: setup      ## write the catalog of tables and the diagrams below docs/
+	@$(PYTHON) -m tools docs
+
+bench: setup     ## how fast, how large, as ratios [ROWS=60000] [JSON=file]
+	@$(PYTHON) -m tools bench $(if $(ROWS),--usage-rows $(ROWS) --memory-rows $(ROWS)) $(if $(JSON),--json "$(JSON)")
 
 plan:            ## what a deploy would change [ENV=local]
 	@$(PYTHON) -m tools infra plan --env $(ENV)

@@ -51,11 +51,20 @@ def cases(*folders: str) -> list[Any]:
     return found
 
 
-def gold_cases() -> list[Any]:
-    """All cases of gold tables: folders that are named after one."""
-    here = Path(__file__).parent
-    names = {path.stem for path in (DEFINITIONS / "gold").glob("*/*.yml")}
-    return cases(*sorted(folder.name for folder in here.iterdir() if folder.name in names))
+def gold_folders() -> list[str]:
+    """The folders that are named like a gold table: a new one is found without being listed."""
+    return _folders("gold", "")
+
+
+def silver_folders() -> list[str]:
+    """The folders that are named like a silver table."""
+    return _folders("silver", "silver_")
+
+
+def _folders(layer: str, prefix: str) -> list[str]:
+    names = {f"{prefix}{path.stem}" for path in (DEFINITIONS / layer).glob("*/*.yml")}
+    folders = (path.name for path in Path(__file__).parent.iterdir() if path.is_dir())
+    return sorted(names.intersection(folders))
 
 
 def read_case(path: Path) -> dict[str, Any]:

@@ -24,28 +24,34 @@ from tests.tables.conftest import (
     column_types,
     expected_rows,
     frame,
-    gold_cases,
+    gold_folders,
     read_case,
     shown,
+    silver_folders,
 )
 
 WITH_GAPS = ("dim_pricing",)
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("path", gold_cases())
+@pytest.mark.parametrize("path", cases(*gold_folders()))
 def test_gold(databricks: Any, definitions: Definitions, path: Path) -> None:
+    check_gold(databricks, definitions, path)
+
+
+def check_gold(databricks: Any, definitions: Definitions, path: Path) -> None:
+    """The rows that a table's query makes of a case's are the expected ones."""
     case = read_case(path)
+    definition = definitions.gold[path.parent.name]
     views: dict[str, str] = {}
-    result = computed(databricks, definitions, f"gold.{path.parent.name}", case["given"], views)
+    result = computed(databricks, definitions, definition.table, case["given"], views)
     assert case["given"].keys() <= views.keys()
     expected = case["expected"]
     found = databricks.table(result).where(case.get("where", "true")).collect()
-    columns = list(expected[0]) if expected else []
     assert len(found) == len(expected)
-    assert shown(found, columns) == expected_rows(expected)
-    keeps_its_key(definitions.gold[path.parent.name], found)
-    keeps_its_versions(definitions.gold[path.parent.name], found)
+    assert shown(found, list(expected[0]) if expected else []) == expected_rows(expected)
+    keeps_its_key(definition, found)
+    keeps_its_versions(definition, found)
 
 
 @pytest.mark.spark
@@ -63,8 +69,13 @@ def test_gold_queries_give_the_declared_types(databricks: Any, definitions: Defi
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("path", cases("silver_usage"))
+@pytest.mark.parametrize("path", cases(*silver_folders()))
 def test_silver(spark: Any, definitions: Definitions, path: Path) -> None:
+    check_silver(spark, definitions, path)
+
+
+def check_silver(spark: Any, definitions: Definitions, path: Path) -> None:
+    """A case's rows pass silver's rules, or are set aside by those that they break."""
     from pyspark.sql import functions as F
 
     case = read_case(path)

@@ -87,6 +87,7 @@ PLATFORM_TABLES = {
             feed=("string", "The table that it reads", "two-part name"),
             feed_id=("string", "Which table that was", "Delta table id; another id means all anew"),
             feed_version=("bigint", "The version read last", "Delta version of the feed"),
+            feed_committed_at=("timestamp", "When that version was written", "UTC, Delta history"),
             definition_hash=("string", "What was computed", "hash of query and parameters"),
             updated_at=("timestamp", "When it was read", "UTC"),
         ),
