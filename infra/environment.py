@@ -77,9 +77,10 @@ class SilverPipeline(Part):
 
 
 class Schedules(Part):
-    """Whether jobs and alerts run on their own, and when the master refresh does."""
+    """Whether jobs and alerts run on their own, when bronze is read and when all is refreshed."""
 
     pause_status: Literal["UNPAUSED", "PAUSED"]
+    bronze_cron: Annotated[str, Field(pattern=r"^\S+( \S+){5,6}$")]
     refresh_cron: Annotated[str, Field(pattern=r"^\S+( \S+){5,6}$")]
 
 

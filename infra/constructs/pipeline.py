@@ -41,6 +41,7 @@ class Pipeline:
             catalog=catalog,
             schema=schema,
             serverless=True,
+            photon=True,
             continuous=continuous,
             development=False,
             channel="CURRENT",

@@ -36,6 +36,7 @@ class PipelinesStack:
         self._monitored_tables()
         self._jobs: dict[str, Reference] = {}
         self._atomic_jobs()
+        self._bronze_ingestion()
         self._data_refresh()
         self._orchestrators(imports(self.stack, platform, "ml"))
 
@@ -154,14 +155,31 @@ class PipelinesStack:
             configuration={"catalog": environment.catalog, "definitions": naming.definitions},
             continuous=environment.silver_pipeline.continuous,
         )
-        tasks: list[Task] = [PipelineTask("update", pipeline.id)]
+        # A pipeline that never stops needs nobody to start it.
+        tasks: list[Task] = []
+        if not environment.silver_pipeline.continuous:
+            tasks.append(PipelineTask("update", pipeline.id))
+        parameters = {**self._platform.job_parameters(), "pipeline": pipeline.id.text}
+        after = [task.key for task in tasks]
+        tasks.append(WheelTask("results", "silver_results", parameters, after))
         self._job("silver_refresh", "atomic", "Checks what is new in bronze", tasks, 120)
+        self._wheel_job(
+            "quarantine_replay", "Sends back what no rule refuses any more", "quarantine_replay"
+        )
 
     def _run(self, job: str, *after: str) -> RunJobTask:
         return RunJobTask(job, self._jobs[job], after)
 
+    def _ingests(self) -> list[str]:
+        return [f"bronze_{domain}_ingest" for domain in self._domains()]
+
+    def _bronze_ingestion(self) -> None:
+        tasks: list[Task] = [self._run(job) for job in self._ingests()]
+        cron = self._platform.environment.schedules.bronze_cron
+        self._job("bronze_ingestion", "composite", "All system tables", tasks, 240, cron=cron)
+
     def _data_refresh(self) -> None:
-        ingests = [f"bronze_{domain}_ingest" for domain in self._domains()]
+        ingests = self._ingests()
         tasks: list[Task] = [
             *(self._run(job) for job in ingests),
             self._run("silver_refresh", *ingests),

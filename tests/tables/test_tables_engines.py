@@ -14,8 +14,8 @@ from typing import Any
 import duckdb
 import pytest
 from health_monitor.bronze.engine import Ingestor
+from health_monitor.bronze.fitting import SourceError
 from health_monitor.bronze.shape import bronze_shape
-from health_monitor.bronze.source import SourceError
 from health_monitor.gold.engine import GoldRefresh, setup
 from health_monitor.operations.reconciliation import days_that_differ, reconcile
 from health_monitor.silver.rows import broken_rules, checked_columns, quarantined

@@ -19,7 +19,7 @@ def _arguments(*names: str, optional: tuple[str, ...] = ()) -> argparse.Namespac
 
 
 def _definitions(arguments: argparse.Namespace) -> Definitions:
-    return load_definitions(arguments.definitions)
+    return load_definitions(arguments.definitions, references=False)
 
 
 def bronze_setup() -> None:
@@ -45,6 +45,25 @@ def bronze_ingest() -> None:
         raise SystemExit(f"no bronze table belongs to the domain {arguments.domain!r}")
     ingestor = Ingestor(session(), arguments.catalog, arguments.system_catalog, datetime.now(UTC))
     ingestor.ingest_all(chosen)
+
+
+def silver_results() -> None:
+    """Keep what the silver pipeline's rules found in its last updates."""
+    from health_monitor.silver.results import Results, events_since
+
+    arguments = _arguments("pipeline")
+    results = Results(session(), arguments.catalog, _definitions(arguments).silver.values())
+    results.write(events_since(arguments.pipeline, results.last_seen()))
+
+
+def quarantine_replay() -> None:
+    """Send rows back to silver that were set aside by rules which have been repaired since."""
+    from health_monitor.silver.replay import Replay
+
+    arguments = _arguments()
+    replay = Replay(session(), arguments.catalog, datetime.now(UTC))
+    replayed = replay.replay_all(_definitions(arguments).silver.values())
+    print(f"quarantine: {sum(replayed.values())} rows of {len(replayed)} tables go back")
 
 
 def gold_setup() -> None:

@@ -43,16 +43,14 @@ def ensure_tables(spark: SparkSession, shapes: Iterable[TableShape], catalog: st
 
 def ensure_platform_tables(spark: SparkSession, catalog: str) -> None:
     """The platform's own tables."""
-    shapes = [
-        TableShape(
-            name,
-            table.comment,
-            [Column(name=n, type=c.type, comment=c.comment) for n, c in table.columns.items()],
-            properties=BASE_PROPERTIES,
-        )
-        for name, table in PLATFORM_TABLES.items()
-    ]
-    ensure_tables(spark, shapes, catalog)
+    ensure_tables(spark, [platform_shape(name) for name in PLATFORM_TABLES], catalog)
+
+
+def platform_shape(name: str) -> TableShape:
+    """What one of the platform's own tables should look like."""
+    table = PLATFORM_TABLES[name]
+    columns = [Column(name=n, type=c.type, comment=c.comment) for n, c in table.columns.items()]
+    return TableShape(name, table.comment, columns, properties=BASE_PROPERTIES)
 
 
 def exists(spark: SparkSession, catalog: str, table: str) -> bool:

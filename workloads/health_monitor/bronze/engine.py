@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from health_monitor.bronze.source import SourceError, conformed, with_row_key
-from health_monitor.runtime import full_name, said, temporary_view
+from health_monitor.bronze.fitting import SourceError
+from health_monitor.bronze.looks import (
+    Look,
+    definition_hash,
+    freshness,
+    last_looks,
+    position,
+    record,
+)
+from health_monitor.bronze.news import News, high_water
+from health_monitor.bronze.source import conformed
+from health_monitor.runtime import full_name, said
 from health_monitor.spec.kinds import Bronze
-from health_monitor.spec.sql import quoted
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
-STALE_AFTER = timedelta(days=3, hours=12)
-
-
-@dataclass(frozen=True)
-class Ingestion:
-    """What one look at a source found."""
-
-    source: str
-    table: str
-    status: str
-    detail: str | None
-    new_rows: int
-    row_count: int
+AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -39,175 +37,103 @@ class Ingestor:
     catalog: str
     system_catalog: str
     now: datetime
+    looks: dict[str, Look] = field(default_factory=dict)
 
-    def ingest_all(self, definitions: Iterable[Bronze]) -> list[Ingestion]:
+    def ingest_all(self, definitions: Iterable[Bronze]) -> list[Look]:
         """All tables, each on its own: one that fails does not keep the others from the news."""
-        found, errors = [], []
-        for definition in definitions:
-            started = time.monotonic()
-            try:
-                outcome = self.ingest(definition)
-            except SourceError as error:
-                errors.append(str(error))
-                outcome = self._outcome(definition, "not_assessed", str(error), 0)
-            found.append(outcome)
-            said(outcome.table, started, status=outcome.status, new_rows=outcome.new_rows)
-        self._record(found)
+        chosen = list(definitions)
+        self.looks.update(last_looks(self.spark, self.catalog, (d.table for d in chosen)))
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            found = list(threads.map(self._tried, chosen))
+        record(self.spark, self.catalog, [look for look, _ in found])
+        errors = [error for _, error in found if error]
         if errors:
             raise SourceError("\n".join(errors))
-        return found
+        return [look for look, _ in found]
 
-    def ingest(self, definition: Bronze) -> Ingestion:
+    def _tried(self, definition: Bronze) -> tuple[Look, str | None]:
+        """A look, and what went wrong with it."""
+        from pyspark.errors import PySparkException
+
+        started, error = time.monotonic(), None
+        try:
+            look = self.ingest(definition)
+        except (SourceError, PySparkException) as problem:
+            error = self._described(definition, problem)
+            look = self._not_assessed(definition, error)
+        said(look.table, started, status=look.status, new_rows=look.new_rows)
+        return look, error
+
+    def _described(self, definition: Bronze, problem: Exception) -> str:
+        if isinstance(problem, SourceError):
+            return str(problem)
+        text = str(problem).split("\n\nJVM stacktrace")[0].strip()
+        name = f"{self.system_catalog}.{definition.source}"
+        return f"{name} could not be read into {definition.table}: {text}"
+
+    def ingest(self, definition: Bronze) -> Look:
         """Bring one table up to date."""
         name = f"{self.system_catalog}.{definition.source}"
-        if not self.spark.catalog.tableExists(full_name(self.system_catalog, definition.source)):
+        source_name = full_name(self.system_catalog, definition.source)
+        if not self.spark.catalog.tableExists(source_name):
             if definition.optional:
-                return self._outcome(definition, "not_assessed", f"{name} is not there", 0)
+                return self._not_assessed(definition, f"{name} is not there")
             raise SourceError(
                 f"{name}, which {definition.table} needs, does not exist or may not be read: "
                 f"enable the system schema {definition.source.split('.')[0]} and grant SELECT on it"
             )
-        source = self.spark.table(full_name(self.system_catalog, definition.source))
+        source_position = position(self.spark, source_name)
+        table_position = position(self.spark, self._target(definition))
+        before = self.looks.get(definition.table)
+        if before and self._is_known(definition, before, source_position, table_position):
+            return self._concluded(definition, replace(before, new_rows=0), before)
         target = self.spark.table(self._target(definition))
-        rows = conformed(source, definition, target.schema, name)
-        if definition.mode == "append":
-            new_rows = self._append(definition, rows)
-        else:
-            new_rows = self._merge(definition, rows)
-        status, detail = self._freshness(definition)
-        return self._outcome(definition, status, detail, new_rows)
+        rows = conformed(self.spark.table(source_name), definition, target.schema, name)
+        mark = before.high_water if before else None
+        if mark is None and definition.watermark:
+            mark = high_water(target, definition.watermark.column, self.now)
+        news = News(self.spark, definition, self._target(definition), self.now, mark)
+        new_rows, changed, mark = news.bring(rows)
+        after = position(self.spark, self._target(definition)) if changed else table_position
+        look = Look(
+            definition.source,
+            definition.table,
+            "assessed",
+            None,
+            new_rows,
+            self._count(definition),
+            self.now,
+            source_position,
+            after,
+            definition_hash(definition),
+            mark,
+        )
+        return self._concluded(definition, look, before)
+
+    def _is_known(
+        self, definition: Bronze, before: Look, source: str | None, table: str | None
+    ) -> bool:
+        """Whether neither the source nor bronze nor how it is read changed since the last look."""
+        if None in (source, table):
+            return False
+        seen = (before.source_position, before.table_position, before.definition_hash)
+        if seen != (source, table, definition_hash(definition)):
+            return False
+        # A picture of today is due, even of a source that did not change.
+        is_today = before.checked_at.date() == self.now.astimezone(UTC).date()
+        return is_today or definition.mode != "daily_snapshot"
+
+    def _concluded(self, definition: Bronze, look: Look, before: Look | None) -> Look:
+        status, detail = freshness(definition, look.high_water, before, self.now)
+        return replace(look, status=status, detail=detail, checked_at=self.now)
+
+    def _not_assessed(self, definition: Bronze, detail: str) -> Look:
+        count = self._count(definition)
+        source, table = definition.source, definition.table
+        return Look(source, table, "not_assessed", detail, 0, count, self.now)
 
     def _target(self, definition: Bronze) -> str:
         return full_name(self.catalog, definition.table)
 
-    def _append(self, definition: Bronze, rows: DataFrame) -> int:
-        """Insert what is not there yet; the source's rows never change."""
-        from pyspark.sql import functions as F
-
-        target = self.spark.table(self._target(definition))
-        since = self._since(definition, target)
-        if since is not None and definition.watermark is not None:
-            column = F.col(quoted(definition.watermark.column))
-            rows = rows.where(column.isNull() | (column >= F.lit(since)))
-        candidates = with_row_key(rows, definition.key)
-        return self._insert(
-            definition, candidates.join(target.select("row_key"), "row_key", "left_anti")
-        )
-
-    def _insert(self, definition: Bronze, fresh: DataFrame) -> int:
-        from pyspark.sql import functions as F
-
-        if fresh.isEmpty():
-            return 0
-        fresh.withColumn("ingested_at", F.lit(self.now)).write.mode("append").option(
-            "mergeSchema", "true"
-        ).saveAsTable(self._target(definition))
-        return self._written(definition, "numOutputRows")
-
-    def _since(self, definition: Bronze, target: DataFrame) -> Any:
-        from pyspark.sql import functions as F
-
-        if definition.watermark is None:
-            return None
-        latest = target.agg(F.max(quoted(definition.watermark.column))).collect()[0][0]
-        return latest and latest - timedelta(days=definition.watermark.overlap_days)
-
-    def _merge(self, definition: Bronze, rows: DataFrame) -> int:
-        """Make the table hold the source's rows; what left the source stays.
-
-        A daily snapshot does so within the picture of today.
-        """
-        from pyspark.sql import functions as F
-
-        target = self.spark.table(self._target(definition))
-        key, delete = definition.key, ""
-        if definition.mode == "daily_snapshot":
-            today = self.now.astimezone(UTC).date()
-            rows = rows.withColumn("snapshot_date", F.lit(today))
-            target = target.where(F.col("snapshot_date") == F.lit(today))
-            key = [*key, "snapshot_date"]
-            delete = self._delete_gone(rows, target, key, today)
-        wanted = with_row_key(rows, key)
-        if target.isEmpty():
-            return self._insert(definition, wanted)
-        changed = _changed(wanted, target)
-        if not delete and changed.isEmpty():
-            return 0
-        values = (wanted if delete else changed).withColumn("ingested_at", F.lit(self.now))
-        with temporary_view(self.spark, values) as view:
-            self.spark.sql(
-                f"MERGE WITH SCHEMA EVOLUTION INTO {self._target(definition)} AS t "
-                f"USING {view} AS s ON t.row_key = s.row_key "
-                f"WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT * {delete}"
-            )
-        return self._written(definition, "numTargetRowsInserted", "numTargetRowsUpdated")
-
-    def _delete_gone(self, rows: DataFrame, target: DataFrame, key: list[str], today: date) -> str:
-        """A clause for rows of today's picture that a later look no longer shows."""
-        gone = target.select("row_key").join(with_row_key(rows, key), "row_key", "left_anti")
-        if gone.isEmpty():
-            return ""
-        return (
-            f"WHEN NOT MATCHED BY SOURCE AND t.snapshot_date = DATE'{today.isoformat()}' "
-            "THEN DELETE"
-        )
-
-    def _written(self, definition: Bronze, *metrics: str) -> int:
-        """How many rows the last commit wrote."""
-        history = self.spark.sql(f"DESCRIBE HISTORY {self._target(definition)} LIMIT 1")
-        found = history.collect()[0]["operationMetrics"]
-        return sum(int(found.get(metric, 0)) for metric in metrics)
-
-    def _freshness(self, definition: Bronze) -> tuple[str, str | None]:
-        """Whether the source still brings news."""
-        from pyspark.sql import functions as F
-
-        if definition.watermark is None:
-            return "assessed", None
-        column = quoted(definition.watermark.column)
-        latest = (
-            self.spark.table(self._target(definition))
-            .agg(F.max(F.col(column).cast("date")))
-            .collect()[0][0]
-        )
-        if latest is None:
-            return "stale", "the source has no rows"
-        if self.now.date() - latest > STALE_AFTER:
-            return "stale", f"nothing after {latest.isoformat()}"
-        return "assessed", None
-
-    def _outcome(
-        self, definition: Bronze, status: str, detail: str | None, new_rows: int
-    ) -> Ingestion:
-        count = self.spark.table(self._target(definition)).count()
-        return Ingestion(definition.source, definition.table, status, detail, new_rows, count)
-
-    def _record(self, outcomes: list[Ingestion]) -> None:
-        """Append to the list of looks: several domains write at once, and appends never clash."""
-        if not outcomes:
-            return
-        target = full_name(self.catalog, "platform.source_status")
-        rows = [
-            (o.source, o.table, o.status, o.detail, o.new_rows, o.row_count, self.now)
-            for o in outcomes
-        ]
-        schema = self.spark.table(target).schema
-        self.spark.createDataFrame(rows, schema).write.mode("append").saveAsTable(target)
-
-
-def _changed(wanted: DataFrame, target: DataFrame) -> DataFrame:
-    """The wanted rows that the target lacks or has otherwise."""
-    from pyspark.sql import functions as F
-
-    columns = [name for name in wanted.columns if name not in ("row_key", "ingested_at")]
-    known = [name for name in columns if name in target.columns]
-
-    def content(names: list[str]) -> Any:
-        return F.to_json(F.struct(*(F.col(quoted(name)) for name in names))).alias("content")
-
-    there = target.select("row_key", content(known))
-    return (
-        wanted.withColumn("content", content(columns))
-        .join(there, ["row_key", "content"], "left_anti")
-        .drop("content")
-    )
+    def _count(self, definition: Bronze) -> int:
+        return int(self.spark.table(self._target(definition)).count())

@@ -25,6 +25,14 @@ ADDED = [
             "the whole row where a part of the key is NULL."
         ),
     ),
+    Column(
+        name="rescued_data",
+        type="string",
+        comment=(
+            "What the source had and the declared types cannot hold. Technical: JSON of column to "
+            "text; NULL when every value fits; such rows are set aside by silver."
+        ),
+    ),
 ]
 
 

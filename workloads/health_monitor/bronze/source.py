@@ -1,77 +1,87 @@
-"""A source table as bronze wants it: every declared column and field, and whatever is new."""
+"""A source table as bronze wants it: declared columns, derived ones, and whatever is new."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from health_monitor.bronze.fitting import Fitting, SourceError
+from health_monitor.bronze.protection import protected, protected_columns
 from health_monitor.spec.kinds import Bronze
 from health_monitor.spec.sql import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
-    from pyspark.sql.types import DataType, StructType
+    from pyspark.sql.types import StructType
 
 SEPARATOR = "\u001f"
-
-
-class SourceError(RuntimeError):
-    """A source that is needed is not there, or is not what it should be."""
+ADDED = ("ingested_at", "row_key", "rescued_data", "snapshot_date")
 
 
 def conformed(source: DataFrame, definition: Bronze, target: StructType, name: str) -> DataFrame:
     """Columns by name and in the target's types; a missing field is NULL, a new one is kept."""
     from pyspark.sql import functions as F
 
+    raw, new = _fitted(source, definition, target, name)
+    derived = [
+        F.expr(column.expression).cast(column.type).alias(column.name)
+        for column in definition.derived.values()
+    ]
+    kept = [protected(column, definition.protect).alias(column) for column in definition.columns]
+    return raw.select(*kept, *derived, *(F.col(quoted(column)) for column in new), "rescued_data")
+
+
+def _fitted(
+    source: DataFrame, definition: Bronze, target: StructType, name: str
+) -> tuple[DataFrame, list[str]]:
+    """The source's rows with all that derived columns are computed from, and what is new."""
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import NullType
+
     here = {field.name: field.dataType for field in source.schema.fields}
-    missing = [c.name for c in definition.columns.values() if c.name not in here]
-    required = [column for column in missing if not definition.columns[column].optional]
+    _check_columns(here, definition, name)
+    fitting = Fitting(name, protected_columns(definition.protect))
+    wanted = {field.name: field.dataType for field in target.fields}
+    columns = []
+    for column in definition.columns:
+        if column in here:
+            value = fitting.fit(F.col(quoted(column)), here[column], wanted[column], column)
+        else:
+            value = F.lit(None).cast(wanted[column])
+        columns.append(value.alias(column))
+    for column in definition.protect.drop:
+        value = F.col(quoted(column)) if column in here else F.lit(None).cast("string")
+        columns.append(value.alias(column))
+    known = {*definition.columns, *definition.protect.drop, *definition.derived, *ADDED}
+    new = [n for n, kind in here.items() if n not in known and not isinstance(kind, NullType)]
+    columns += [F.col(quoted(column)) for column in new]
+    return source.select(*columns, fitting.set_aside().alias("rescued_data")), new
+
+
+def _check_columns(here: dict[str, object], definition: Bronze, name: str) -> None:
+    required = [
+        column.name
+        for column in definition.columns.values()
+        if column.name not in here and not column.optional
+    ]
     if required:
         raise SourceError(
             f"{name} has no column {', '.join(required)}; it has: {', '.join(sorted(here))}"
         )
-    wanted = {field.name: field.dataType for field in target.fields}
-    columns = []
-    for column in definition.columns:
-        value = F.lit(None) if column in missing else F.col(quoted(column))
-        kind = here.get(column)
-        fitted = value.cast(wanted[column]) if kind is None else _fit(value, kind, wanted[column])
-        columns.append(fitted.alias(column))
-    new = [column for column in here if column not in definition.columns]
-    return source.select(*columns, *(F.col(quoted(column)) for column in new))
 
 
-def with_row_key(frame: DataFrame, key: list[str]) -> DataFrame:
-    """Each row once, with what tells it from the others."""
+def with_row_key(frame: DataFrame, key: list[str], newest_by: str | None = None) -> DataFrame:
+    """Each row once, with what tells it from the others; of several states the newest."""
     from pyspark.sql import functions as F
+    from pyspark.sql.window import Window
 
     parts: list[Column] = []
     for name in key:
         parts += [F.lit(SEPARATOR)] if parts else []
         parts.append(F.col(quoted(name)).cast("string"))
     whole = F.to_json(F.struct(*(F.col(quoted(name)) for name in frame.columns)))
-    row_key = F.coalesce(F.concat(*parts), F.sha2(whole, 256))
-    return frame.withColumn("row_key", row_key).dropDuplicates(["row_key"])
-
-
-def _fit(value: Column, have: DataType, want: DataType) -> Column:
-    """A value in the wanted type; structs field by field."""
-    from pyspark.sql import functions as F
-    from pyspark.sql.types import StructType
-
-    if have == want:
-        return value
-    if not isinstance(have, StructType) or not isinstance(want, StructType):
-        return value.cast(want)
-    fields = []
-    for field in want.fields:
-        if field.name in have.names:
-            part = _fit(value.getField(field.name), have[field.name].dataType, field.dataType)
-        else:
-            part = F.lit(None).cast(field.dataType)
-        fields.append(part.alias(field.name))
-    fields += [
-        value.getField(field.name).alias(field.name)
-        for field in have.fields
-        if field.name not in want.names
-    ]
-    return F.when(value.isNotNull(), F.struct(*fields))
+    keyed = frame.withColumn("row_key", F.coalesce(F.concat(*parts), F.sha2(whole, 256)))
+    if newest_by is None:
+        return keyed.dropDuplicates(["row_key"])
+    newest = Window.partitionBy("row_key").orderBy(F.col(quoted(newest_by)).desc_nulls_last())
+    placed = keyed.withColumn("__place", F.row_number().over(newest))
+    return placed.where("__place = 1").drop("__place")

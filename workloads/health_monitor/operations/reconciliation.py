@@ -19,12 +19,16 @@ WITH source AS (
   GROUP BY usage_date
 ),
 quarantined AS (
-  SELECT
-    CAST(GET_JSON_OBJECT(record, '$.usage_date') AS DATE) AS usage_date,
-    COUNT(*) AS records,
-    SUM(CAST(GET_JSON_OBJECT(record, '$.usage_quantity') AS DECIMAL(38, 18))) AS quantity
-  FROM silver.silver_usage__expectations
-  GROUP BY 1
+  -- Those that still wait: a row that was sent back is in bronze with a later batch.
+  SELECT b.usage_date, COUNT(*) AS records, SUM(b.usage_quantity) AS quantity
+  FROM bronze.bronze_usage AS b
+  WHERE EXISTS (
+    SELECT 1
+    FROM silver.silver_usage__expectations AS q
+    WHERE GET_JSON_OBJECT(q.record, '$.row_key') = b.row_key
+      AND q.batch = DATE_FORMAT(b.ingested_at, "yyyy-MM-dd'T'HH:mm:ss.SSSSSS")
+  )
+  GROUP BY b.usage_date
 ),
 facts AS (
   SELECT

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from health_monitor.runtime import full_name
-from health_monitor.silver.rows import arriving, checked_columns, quarantined
+from health_monitor.silver.rows import arriving, checked_columns, drop_rules, quarantined
 from health_monitor.spec import Definitions
 from health_monitor.spec.kinds import Silver
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 PROPERTIES = {"delta.enableChangeDataFeed": "true"}
-NO_CHANGE = ("ingested_at", "row_key")
+NO_CHANGE = ("ingested_at", "row_key", "rescued_data")
 
 
 def define(spark: SparkSession, definitions: Definitions, catalog: str) -> None:
@@ -43,7 +43,7 @@ def _define(spark: SparkSession, definition: Silver, source: str) -> None:
         table_properties=PROPERTIES,
         cluster_by_auto=True,
         expect_all=dict(rules.warn),
-        expect_all_or_drop=dict(rules.drop),
+        expect_all_or_drop=drop_rules(definition),
         expect_all_or_fail=dict(rules.fail),
     )
     if definition.keeps == "rows":
@@ -70,7 +70,7 @@ def _changes(definition: Silver) -> dict[str, Any]:
         "stored_as_scd_type": 1,
     }
     if definition.keeps == "history":
-        untracked = [*NO_CHANGE, str(definition.sequence_by)]
+        untracked = [*NO_CHANGE, *definition.untracked, str(definition.sequence_by)]
         settings |= {"stored_as_scd_type": 2, "track_history_except_column_list": untracked}
     return settings
 

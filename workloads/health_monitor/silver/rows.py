@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 NEW_STATES = ("insert", "update_postimage")
+# What bronze could not fit into the declared types is in no column of the row.
+FITS = {"fits_its_columns": "rescued_data IS NULL"}
 FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
 
 
@@ -31,13 +33,35 @@ def checked_columns(rows: DataFrame, definition: Silver) -> DataFrame:
     return rows.withColumns(added) if added else rows
 
 
+def drop_rules(definition: Silver) -> dict[str, str]:
+    """The rules that decide whether a row is set aside: its table's, and one of all tables."""
+    return {**definition.expectations.drop, **FITS}
+
+
+def rules(definition: Silver) -> dict[str, str]:
+    """The level of every rule."""
+    expectations = definition.expectations
+    return {
+        **dict.fromkeys(expectations.warn, "warn"),
+        **dict.fromkeys(drop_rules(definition), "drop"),
+        **dict.fromkeys(expectations.fail, "fail"),
+    }
+
+
+def batch_of(ingested_at: str) -> Column:
+    """The name of the ingestion run that brought a row."""
+    from pyspark.sql import functions as F
+
+    return F.date_format(ingested_at, "yyyy-MM-dd'T'HH:mm:ss.SSSSSS")
+
+
 def broken_rules(definition: Silver) -> Column:
     """The names of the drop rules that a row breaks; a rule that is NULL is broken."""
     from pyspark.sql import functions as F
 
     found = [
         F.when(~F.coalesce(F.expr(f"({condition})").cast("boolean"), F.lit(False)), F.lit(name))
-        for name, condition in definition.expectations.drop.items()
+        for name, condition in drop_rules(definition).items()
     ]
     return F.filter(F.array(*found), lambda rule: rule.isNotNull())
 
@@ -46,13 +70,10 @@ def quarantined(rows: DataFrame, definition: Silver) -> DataFrame:
     """The rows that break a rule: as they came, with the rules, when, and of which batch."""
     from pyspark.sql import functions as F
 
-    broken = rows.withColumn("broken_rules", broken_rules(definition)).where(
-        F.size("broken_rules") > 0
-    )
-    record = F.struct(*(F.col(f"`{name}`") for name in rows.columns))
-    return broken.select(
-        F.to_json(record).alias("record"),
-        F.col("broken_rules"),
+    checked = rows.select(
+        F.to_json(F.struct("*")).alias("record"),
+        broken_rules(definition).alias("broken_rules"),
         F.current_timestamp().alias("quarantined_at"),
-        F.date_format("ingested_at", "yyyy-MM-dd'T'HH:mm:ss.SSSSSS").alias("batch"),
+        batch_of("ingested_at").alias("batch"),
     )
+    return checked.where(F.size("broken_rules") > 0)

@@ -30,6 +30,8 @@ class Watermark(Part):
 
     column: Identifier
     overlap_days: Annotated[int, Field(ge=0, le=90)]
+    prune_by: Identifier | None = None
+    """A time that never changes in a row: no row from before the oldest new one can be its twin."""
 
 
 class Protection(Part):

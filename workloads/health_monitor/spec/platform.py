@@ -34,15 +34,19 @@ PLATFORM_TABLES = {
             source=("string", "The source table", "name below the system catalog"),
             table_name=("string", "The bronze table that copies it", "two-part name"),
             status=("string", "Whether it could be read", "assessed, stale or not_assessed"),
-            detail=("string", "Why it has this status", "NULL when assessed"),
+            detail=("string", "Why it has this status", "NULL when there is nothing to say"),
             new_rows=("bigint", "How many rows this run brought", "rows inserted or updated"),
             row_count=("bigint", "How many rows bronze holds", "count after the run"),
             checked_at=("timestamp", "When it was looked at", "UTC"),
+            source_position=("string", "How the source was", "version and time of its last commit"),
+            table_position=("string", "How bronze was then", "version and time of its last commit"),
+            definition_hash=("string", "How it was read", "hash; NULL when it could not be read"),
+            high_water=("timestamp", "How far it was read", "last value of the watermark column"),
         ),
     ),
     "platform.expectation_results": PlatformTable(
         "How many rows each rule of silver looked at, and how many broke it. "
-        "Technical: one row per rule and update of the silver pipeline, from its event log.",
+        "Technical: one row per rule and event of the silver pipeline's log that counts rows.",
         _columns(
             table_full_name=("string", "The silver table", "three-part name"),
             rule=("string", "The rule", "name of the expectation in the table's definition"),
@@ -51,6 +55,28 @@ PLATFORM_TABLES = {
             checked_at=("timestamp", "When it was checked", "UTC time of the event"),
             records_checked=("bigint", "How many rows were looked at", "passed and failed"),
             records_failed=("bigint", "How many rows broke the rule", "failed records"),
+        ),
+    ),
+    "platform.silver_batches": PlatformTable(
+        "Whether every row that came to silver is either valid or set aside. "
+        "Technical: one row per silver table and update that had news, from the event log.",
+        _columns(
+            table_full_name=("string", "The silver table", "three-part name"),
+            update_id=("string", "The update that brought the rows", "id of the update"),
+            checked_at=("timestamp", "When it was checked", "UTC time of the event"),
+            rows_in=("bigint", "How many rows came", "checked by the table's flow"),
+            rows_valid=("bigint", "How many broke no drop rule", "rows in minus dropped ones"),
+            rows_quarantined=("bigint", "How many were set aside", "written by the other flow"),
+            is_complete=("boolean", "Whether none is missing", "in = valid + quarantined"),
+        ),
+    ),
+    "platform.quarantine_replays": PlatformTable(
+        "Rows that were set aside and sent through silver again, because no rule refuses them now. "
+        "Technical: one row per table and replay that moved rows, appended.",
+        _columns(
+            table_full_name=("string", "The silver table", "three-part name"),
+            replayed_rows=("bigint", "How many rows went back", "count"),
+            replayed_at=("timestamp", "When they went back", "UTC; their new ingested_at"),
         ),
     ),
     "platform.gold_watermarks": PlatformTable(

@@ -15,7 +15,7 @@ from health_monitor.spec.platform import PLATFORM_TABLES
 from health_monitor.spec.problems import Problem
 from health_monitor.spec.sql import Checker, SqlError, expression_columns, output_columns
 
-BRONZE_ADDS = ("ingested_at", "row_key")
+BRONZE_ADDS = ("ingested_at", "row_key", "rescued_data")
 SNAPSHOT_ADDS = ("snapshot_date",)
 QUARANTINE = frozenset({"record", "broken_rules", "quarantined_at", "batch"})
 HISTORY = ("__start_at", "__end_at")
@@ -136,7 +136,8 @@ class References:
     def _bronze(self, table: kinds.Bronze) -> None:
         self._among(table, ("key",), table.key, table.columns)
         if table.watermark:
-            self._among(table, ("watermark",), [table.watermark.column], table.columns)
+            watermark = [table.watermark.column, table.watermark.prune_by or ""]
+            self._among(table, ("watermark",), filter(None, watermark), table.columns)
         protect, readable = table.protect, [*table.columns, *table.protect.drop]
         for kept in sorted({*protect.drop} & {*table.columns}):
             self._say(table, ("columns", kept), f"column {kept} is dropped: do not declare it")
