@@ -36,7 +36,7 @@ _SOURCES = {
         "currency_code": "VARCHAR",
         "price_start_time": "TIMESTAMPTZ",
         "price_end_time": "TIMESTAMPTZ",
-        "pricing": "STRUCT(effective_list STRUCT(\"default\" DECIMAL(38, 18)))",
+        "pricing": 'STRUCT(effective_list STRUCT("default" DECIMAL(38, 18)))',
     },
     "lakeflow.job_run_timeline": {
         "workspace_id": "VARCHAR",
@@ -44,6 +44,7 @@ _SOURCES = {
         "run_type": "VARCHAR",
         "period_start_time": "TIMESTAMPTZ",
         "period_end_time": "TIMESTAMPTZ",
+        "compute": "STRUCT(warehouse_id VARCHAR)[]",
         "compute_ids": "VARCHAR[]",
     },
     "lakeflow.job_task_run_timeline": {
@@ -52,6 +53,7 @@ _SOURCES = {
         "job_run_id": "VARCHAR",
         "period_start_time": "TIMESTAMPTZ",
         "period_end_time": "TIMESTAMPTZ",
+        "compute": "STRUCT(warehouse_id VARCHAR)[]",
         "compute_ids": "VARCHAR[]",
     },
     "compute.node_timeline": {
@@ -170,7 +172,7 @@ SELECT 'bill', workspace_id, 'cluster', ids.cluster_id, used_from, used_to
 FROM priced WHERE ids.cluster_id IS NOT NULL
 """
 
-# Seconds covered by intervals in a billed hour, by sweeping: +1 where one begins, -1 where one ends.
+# Time covered by intervals in a billed hour, by sweeping: +1 where one begins, -1 where one ends.
 _SWEEP = """
 CREATE TEMP TABLE {name} AS
 WITH clipped AS (
@@ -233,6 +235,12 @@ WITH billed_runs AS (
   WHERE ids.job_run_id IS NOT NULL GROUP BY ALL
 ), estimated AS (
   SELECT workspace_id, who, SUM(cost) AS cost FROM parts WHERE kind = 'cluster' GROUP BY ALL
+), on_warehouses AS (
+  SELECT DISTINCT workspace_id, who FROM (
+    SELECT workspace_id, run_id AS who, unnest(compute) AS c FROM lakeflow_job_run_timeline
+    UNION ALL
+    SELECT workspace_id, job_run_id, unnest(compute) FROM lakeflow_job_task_run_timeline)
+  WHERE c.warehouse_id IS NOT NULL
 ), runs AS (
   SELECT workspace_id, run_id AS who, arg_min(run_type, period_start_time) AS run_type
   FROM lakeflow_job_run_timeline GROUP BY ALL
@@ -242,9 +250,11 @@ SELECT r.workspace_id, r.who,
             THEN COALESCE(b.cost, 0) + COALESCE(e.cost, 0) END AS cost,
        CASE WHEN e.cost IS NOT NULL THEN 'estimated' WHEN b.cost IS NOT NULL THEN 'attributed'
             WHEN b.who IS NOT NULL OR e.who IS NOT NULL THEN 'unpriced'
-            WHEN r.run_type = 'WORKFLOW_RUN' THEN 'on_parent' ELSE 'not_billed' END AS class
+            WHEN r.run_type = 'WORKFLOW_RUN' THEN 'on_parent'
+            WHEN w.who IS NOT NULL THEN 'on_statements' ELSE 'not_billed' END AS class
 FROM runs r LEFT JOIN billed_runs b USING (workspace_id, who)
 LEFT JOIN estimated e USING (workspace_id, who)
+LEFT JOIN on_warehouses w USING (workspace_id, who)
 """
 
 _STATEMENT_COSTS = """
@@ -309,7 +319,7 @@ def _read(
         present = {str(row[0]) for row in described}
     selected = ", ".join(
         f"{name if name in present else 'NULL'}::{type_} AS {name}"
-        if not type_.startswith("STRUCT") or name not in present
+        if "STRUCT" not in type_ or name not in present
         else name
         for name, type_ in columns.items()
     )

@@ -44,7 +44,8 @@ def test_gold(databricks: Any, definitions: Definitions, path: Path) -> None:
 
 @pytest.mark.spark
 def test_gold_queries_give_the_declared_types(databricks: Any, definitions: Definitions) -> None:
-    wrong, views = [], {}
+    wrong: list[str] = []
+    views: dict[str, str] = {}
     for definition in definitions.gold.values():
         if definition.sql:
             view = computed(databricks, definitions, definition.table, {}, views)
