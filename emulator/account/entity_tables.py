@@ -7,27 +7,46 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from emulator.account.incidents import Incident, all_incidents
-from emulator.account.meters import job_cluster_id, node_type, pipeline_cluster_id
-from emulator.account.plan import ACCOUNT, Entity, Parameters, Plan
+from emulator.account.jobs import own_job
+from emulator.account.lakeflow_definitions import (
+    CREATED_AT,
+    changes_on,
+    guest_jobs,
+    job_row,
+    moment_of,
+    versioned_columns,
+)
+from emulator.account.meters import job_cluster_id, job_hours, node_type, pipeline_cluster_id
+from emulator.account.plan import ACCOUNT, Entity, Plan
+from emulator.account.troubles import Trouble, troubles_until
 
-_CREATED_AT, _CHANGED_AT, _DELETED_AT, _INCIDENT_AT = 0.25, 9.5, 18.75, 0.1
+_INCIDENT_AT, _TROUBLE_AT = 0.1, 0.15
+# The change of a setting that makes this go wrong.
+_WRONG_SETTINGS: dict[str, dict[str, Any]] = {
+    "stuck_cluster": {"auto_termination_minutes": 0},
+    "warehouse_queueing": {"max_clusters": 1},
+    "untagged_spender": {"tags": None},
+}
 _SIZES = ("2X-Small", "X-Small", "Small", "Medium", "Large", "X-Large", "2X-Large")
 _TABLES = {"job": "lakeflow.jobs", "cluster": "compute.clusters", "warehouse": "compute.warehouses"}
 
 
-def versions_on(plan: Plan, day: int) -> dict[str, list[dict[str, Any]]]:
+def definition_versions(plan: Plan, day: int) -> dict[str, list[dict[str, Any]]]:
     """The rows that each version table gains on a day; the first day brings the past too."""
     rows: dict[str, list[dict[str, Any]]] = {table: [] for table in _TABLES.values()}
     for entity in plan.entities:
         table = _TABLES.get(entity.product.entity)
-        for change in _changes(entity, day):
-            if table is not None:
-                rows[table].append(_version(plan, entity, change))
+        if table is not None:
+            rows[table] += [_version(plan, entity, change) for change in changes_on(entity, day)]
         rows["compute.clusters"] += _owned_clusters(plan, entity, day)
     for incident in all_incidents(plan):
         rows_of_incident = list(_incident_versions(plan, incident, day))
         if incident.entity is not None and rows_of_incident:
             rows[_TABLES[incident.entity.product.entity]] += rows_of_incident
+    for trouble in troubles_until(plan, day):
+        for row in _troubled_versions(plan, trouble, day):
+            rows[_TABLES[trouble.entity.product.entity]].append(row)
+    rows["lakeflow.jobs"] += guest_jobs(plan, day)
     return rows
 
 
@@ -51,23 +70,9 @@ def workspaces_latest(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _changes(entity: Entity, day: int) -> Iterator[tuple[int, str]]:
-    """(day, what) of the versions that are exported on ``day``."""
-    events = [(entity.created, "created"), *((change, "changed") for change in entity.changes)]
-    if entity.deleted is not None:
-        events.append((entity.deleted, "deleted"))
-    for on, what in events:
-        if max(on, 0) == day:
-            yield on, what
-
-
 def _version(plan: Plan, entity: Entity, change: tuple[int, str]) -> dict[str, Any]:
-    on, what = change
-    hours = {"created": _CREATED_AT, "changed": _CHANGED_AT, "deleted": _DELETED_AT}[what]
-    # A deletion keeps the day's usage: the entity's last day is the one before.
-    moment = plan.parameters.moment(on - (what == "deleted"), hours)
-    deleted = moment if what == "deleted" else None
-    return _row(plan.parameters, entity, moment, entity.version_on(on), deleted)
+    moment = moment_of(plan, change)
+    return _row(plan, entity, moment, entity.version_on(change[0]), change[1])
 
 
 def _incident_versions(plan: Plan, incident: Incident, day: int) -> Iterator[dict[str, Any]]:
@@ -76,8 +81,7 @@ def _incident_versions(plan: Plan, incident: Incident, day: int) -> Iterator[dic
     if entity is None or incident.kind not in ("oversized_cluster", "idle_warehouse"):
         return
     version = entity.version_on(day - 1)
-    moment = plan.parameters.moment(day, _INCIDENT_AT)
-    row = _row(plan.parameters, entity, moment, version, None)
+    row = _row(plan, entity, plan.parameters.moment(day, _INCIDENT_AT), version, "changed")
     if day == incident.first_day and incident.kind == "oversized_cluster":
         yield {**row, "worker_count": row["worker_count"] * max(2, round(1 + incident.factor))}
     elif day == incident.first_day:
@@ -86,42 +90,26 @@ def _incident_versions(plan: Plan, incident: Incident, day: int) -> Iterator[dic
         yield row
 
 
-def _row(
-    parameters: Parameters,
-    entity: Entity,
-    moment: datetime,
-    version: int,
-    deleted: datetime | None,
-) -> dict[str, Any]:
-    common = {
-        "account_id": ACCOUNT,
-        "workspace_id": entity.workspace_id,
-        "tags": None if entity.tags is None else list(entity.tags),
-        "change_time": moment,
-        "delete_time": deleted,
-    }
-    created = parameters.moment(entity.created, _CREATED_AT)
-    build = {"job": _job, "cluster": _cluster, "warehouse": _warehouse}
-    return {**common, **build[entity.product.entity](entity, version, created, moment)}
+def _troubled_versions(plan: Plan, trouble: Trouble, day: int) -> Iterator[dict[str, Any]]:
+    """The change that made something go wrong, and the one that ended it."""
+    changed = _WRONG_SETTINGS.get(trouble.kind)
+    if changed is None or day not in (trouble.first_day, trouble.last_day + 1):
+        return
+    moment = plan.parameters.moment(day, _TROUBLE_AT)
+    version = trouble.entity.version_on(day - 1)
+    row = _row(plan, trouble.entity, moment, version, "changed")
+    yield {**row, **changed} if day == trouble.first_day else row
 
 
-def _job(entity: Entity, version: int, created: datetime, _: datetime) -> dict[str, Any]:
-    cron = f"0 {entity.number % 60} {entity.hours[0]} * * ?"
-    schedule = {"schedule": {"quartz_cron_expression": cron, "timezone_id": "UTC"}}
-    return {
-        "job_id": entity.entity_id,
-        "name": entity.name if version == 0 else f"{entity.name}-v{version + 1}",
-        "creator_id": entity.owner,
-        "run_as": entity.owner,
-        "trigger": schedule,
-        "trigger_type": "SCHEDULE",
-        "run_as_user_name": entity.owner,
-        "creator_user_name": entity.owner,
-        "paused": False,
-        "timeout_seconds": 0 if version == 0 else 7200,
-        "health_rules": [],
-        "create_time": created,
-    }
+def _row(plan: Plan, entity: Entity, moment: datetime, version: int, what: str) -> dict[str, Any]:
+    created = plan.parameters.moment(entity.created, CREATED_AT)
+    versioned = versioned_columns(entity, moment, what)
+    kind = entity.product.entity
+    if kind == "job":
+        return {**versioned, **job_row(own_job(plan, entity), version, created)}
+    if kind == "cluster":
+        return {**versioned, **_cluster(entity, version, created, moment)}
+    return {**versioned, **_warehouse(entity, version)}
 
 
 def _cluster(entity: Entity, version: int, created: datetime, moment: datetime) -> dict[str, Any]:
@@ -144,7 +132,7 @@ def _cluster(entity: Entity, version: int, created: datetime, moment: datetime) 
     }
 
 
-def _warehouse(entity: Entity, version: int, _: datetime, __: datetime) -> dict[str, Any]:
+def _warehouse(entity: Entity, version: int) -> dict[str, Any]:
     serverless = bool(entity.product.features["is_serverless"])
     return {
         "warehouse_id": entity.entity_id,
@@ -163,12 +151,12 @@ def _owned_clusters(plan: Plan, entity: Entity, day: int) -> Iterator[dict[str, 
     """Clusters that a classic job or a pipeline makes for itself."""
     kind = entity.product.entity
     if kind == "pipeline" and max(entity.created, 0) == day:
-        made = plan.parameters.moment(entity.created, _CREATED_AT)
+        made = plan.parameters.moment(entity.created, CREATED_AT)
         yield _owned_cluster(entity, pipeline_cluster_id(entity), "PIPELINE", made, None)
-    if kind == "job" and not entity.product.serverless and entity.lives_on(day):
+    if kind in ("job", "submit") and not entity.product.serverless and entity.lives_on(day):
         cluster_id = job_cluster_id(plan, entity, day)
         made = plan.parameters.moment(day, entity.hours[0])
-        gone = made + timedelta(hours=len(entity.hours))
+        gone = made + timedelta(hours=len(job_hours(plan, entity, day)))
         yield _owned_cluster(entity, cluster_id, "JOB", made, None)
         yield _owned_cluster(entity, cluster_id, "JOB", made, gone)
 
@@ -179,14 +167,10 @@ def _owned_cluster(
     moment = gone or made
     owned = f"job-{entity.entity_id}" if source == "JOB" else f"dlt-{entity.entity_id}"
     return {
+        **versioned_columns(entity, moment, "deleted" if gone else "created"),
         **_cluster(entity, 0, made, moment),
-        "account_id": ACCOUNT,
-        "workspace_id": entity.workspace_id,
-        "tags": None if entity.tags is None else list(entity.tags),
         "cluster_id": cluster_id,
         "cluster_name": f"{owned}-run",
         "cluster_source": source,
         "auto_termination_minutes": 0,
-        "change_time": moment,
-        "delete_time": gone,
     }

@@ -51,8 +51,15 @@ INCIDENTS = pa.schema(
         ("last_date", pa.date32()),
         ("factor", pa.float64()),
         ("expected_extra_cost_usd", pa.decimal128(38, 6)),
+        ("category", pa.string()),
+        ("entity_kind", pa.string()),
+        ("entity_id", pa.string()),
+        ("table_full_name", pa.string()),
+        ("principal", pa.string()),
+        ("detail", pa.string()),
     ]
 )
+CATEGORIES = ("cost", "security", "performance", "reliability", "quality", "mlops")
 INCIDENT_DAYS = pa.schema(
     [
         ("incident_id", pa.string()),
@@ -148,6 +155,32 @@ def incident_day_rows(plan: Plan) -> list[dict[str, Any]]:
         for incident in all_incidents(plan)
         for day in range(incident.first_day, min(incident.last_day + 1, parameters.days))
     ]
+
+
+def incident_label(
+    plan: Plan,
+    incident_id: str,
+    category: str,
+    kind: str,
+    days: tuple[int, int],
+    **columns: Any,
+) -> dict[str, Any]:
+    """A row of truth/incidents.parquet that is no cost spike; ``days`` are its first and last."""
+    if category not in CATEGORIES:
+        raise ValueError(f"{incident_id}: category {category!r} is none of {CATEGORIES}")
+    first, last = days
+    parameters = plan.parameters
+    return {
+        "incident_id": incident_id,
+        "kind": kind,
+        "is_cost_spike": False,
+        "start_time": parameters.moment(first),
+        "end_time": parameters.moment(last + 1),
+        "first_date": parameters.day(first),
+        "last_date": parameters.day(last),
+        "category": category,
+        **columns,
+    }
 
 
 def normal_units(plan: Plan, workspace_id: str | None, sku: str, day: int) -> float:
@@ -263,6 +296,9 @@ def _row(parameters: Parameters, incident: Incident) -> dict[str, Any]:
         "last_date": parameters.day(incident.last_day),
         "factor": incident.factor,
         "expected_extra_cost_usd": _money(total),
+        "category": "cost",
+        "entity_kind": entity.product.entity if entity else "sku",
+        "entity_id": entity.entity_id if entity else incident.sku,
     }
 
 

@@ -230,7 +230,7 @@ def _entity_id(
     rng: np.random.Generator, kind: str, number: int, workspace: Workspace | None
 ) -> str:
     """Jobs count per workspace, so that the same job id means another job in another one."""
-    if kind == "job":
+    if kind in ("job", "submit"):
         return str(500_000 + number * 37)
     if kind == "cluster":
         return f"0{1 + number % 9}15-{100000 + number}-{rng.bytes(4).hex()}"
@@ -259,6 +259,8 @@ def _hours(rng: np.random.Generator, profile: str) -> tuple[int, ...]:
         return tuple(range(first, first + int(rng.integers(2, 7))))
     if profile == "office":
         return tuple(range(int(rng.integers(6, 9)), int(rng.integers(17, 21))))
+    if profile == "late":
+        return tuple(range(20 + int(rng.integers(0, 3)), 24))
     if profile == "once":
         return (int(rng.integers(0, 24)),)
     if profile == "always":

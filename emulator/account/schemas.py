@@ -6,6 +6,7 @@ import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import yaml
@@ -48,6 +49,11 @@ def system_tables() -> dict[str, SystemTable]:
     """All declared tables by ``<schema>.<table>``."""
     document = yaml.safe_load(_FILE.read_text())
     return {name: _table(name, entry) for name, entry in document["tables"].items()}
+
+
+def table_of(name: str, rows: list[dict[str, Any]]) -> pa.Table:
+    """Rows of a declared table; what a row does not name is NULL."""
+    return pa.Table.from_pylist(rows, schema=system_tables()[name].arrow)
 
 
 def parse_type(text: str) -> pa.DataType:

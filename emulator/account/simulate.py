@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,17 +13,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emulator.account.entity_tables import versions_on, workspaces_latest
-from emulator.account.incidents import (
-    INCIDENT_DAYS,
-    INCIDENTS,
-    incident_day_rows,
-    incident_rows,
-)
+from emulator.account.incidents import INCIDENTS
 from emulator.account.plan import Parameters, Plan, make_plan
-from emulator.account.prices import account_prices, list_prices
-from emulator.account.schemas import system_tables
-from emulator.account.usage import AWKWARD, LONGEST_DELAY_DAYS, usage_of
+from emulator.account.schemas import system_tables, table_of
+from emulator.account.sources import (
+    CURRENT,
+    CURRENT_TRUTH,
+    DAILY,
+    INCIDENT_SOURCES,
+    REVISED,
+    REVISED_FOR_DAYS,
+    TRUTH,
+    Tables,
+)
 
 Progress = Callable[[int, int], None]
 
@@ -57,14 +58,12 @@ def simulate(
     out.mkdir(parents=True, exist_ok=True)
     _write_state(out, parameters, complete=False)
     plan = make_plan(parameters)
-    pending: dict[int, list[tuple[pa.Table, pa.Table]]] = defaultdict(list)
     for day in range(days):
-        rows = usage_of(plan, day)
-        for lag in range(LONGEST_DELAY_DAYS + 1):
-            pending[day + lag].append((rows.exported_after(lag), rows.awkward_after(lag)))
-        _write_day(out, plan, day, pending.pop(day))
+        _write_day(out, plan, day)
+        _write_revised(out, plan, day)
         progress(day + 1, days)
     _write_current(out, plan)
+    _write_empty(out)
     _write_state(out, parameters, complete=True)
     return parameters
 
@@ -80,42 +79,57 @@ def next_day(out: Path) -> Parameters:
     parameters = replace(before, days=before.days + 1)
     plan = make_plan(parameters)
     today = parameters.days - 1
-    parts = []
-    for day in range(max(0, today - LONGEST_DELAY_DAYS), today + 1):
-        rows = usage_of(plan, day)
-        parts.append((rows.exported_after(today - day), rows.awkward_after(today - day)))
-    _write_day(out, plan, today, parts)
+    _write_day(out, plan, today)
+    for day in range(max(0, today - REVISED_FOR_DAYS), today + 1):
+        _write_revised(out, plan, day)
     _write_current(out, plan)
     _write_state(out, parameters, complete=True)
     return parameters
 
 
-def _write_day(out: Path, plan: Plan, day: int, parts: list[tuple[pa.Table, pa.Table]]) -> None:
-    """One new file for each append-only table that gained rows."""
+def _write_day(out: Path, plan: Plan, day: int) -> None:
+    """One new file for each append-only table that gained rows, and the day's truths."""
     name = f"{plan.parameters.day(day)}.parquet"
-    _write(_folder(out, "billing.usage") / name, pa.concat_tables([usage for usage, _ in parts]))
-    awkward = pa.concat_tables([found for _, found in parts]).cast(AWKWARD)
-    _write(out / "truth" / "awkward_rows" / name, awkward)
-    for table, rows in versions_on(plan, day).items():
-        if rows:
-            _write_rows(_folder(out, table) / name, rows, system_tables()[table].arrow)
+    for table, rows in _all(source(plan, day) for source in DAILY).items():
+        if rows.num_rows:
+            _write(_folder(out, table) / name, rows)
+    for truth, rows in _all(source(plan, day) for source in TRUTH).items():
+        _write(out / "truth" / truth / name, rows)
+
+
+def _write_revised(out: Path, plan: Plan, day: int) -> None:
+    """A day's file of the tables whose rows still change for some days."""
+    for table, rows in _all(source(plan, day) for source in REVISED).items():
+        _write(_folder(out, table) / f"{plan.parameters.day(day)}.parquet", rows)
 
 
 def _write_current(out: Path, plan: Plan) -> None:
     """The tables whose rows change, as they are now, and the truths."""
-    current = {
-        "billing.list_prices": list_prices(plan.parameters),
-        "billing.account_prices": account_prices(plan.parameters),
-        "access.workspaces_latest": workspaces_latest(plan),
-    }
-    for table, rows in current.items():
-        _write_rows(_folder(out, table) / "current.parquet", rows, system_tables()[table].arrow)
-    _write_rows(out / "truth" / "incidents.parquet", incident_rows(plan), INCIDENTS)
-    _write_rows(out / "truth" / "incident_days.parquet", incident_day_rows(plan), INCIDENT_DAYS)
+    for table, rows in _all(source(plan) for source in CURRENT).items():
+        _write(_folder(out, table) / "current.parquet", rows)
+    for truth, rows in _all(source(plan) for source in CURRENT_TRUTH).items():
+        _write(out / "truth" / f"{truth}.parquet", rows)
+    labels = [label for source in INCIDENT_SOURCES for label in source(plan)]
+    table = pa.Table.from_pylist(labels, schema=INCIDENTS)
+    _write(out / "truth" / "incidents.parquet", table)
 
 
-def _write_rows(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
-    _write(path, pa.Table.from_pylist(rows, schema=schema))
+def _write_empty(out: Path) -> None:
+    """A file without rows for each table in which nothing has happened yet."""
+    for name in system_tables():
+        if not _folder(out, name).exists():
+            _write(_folder(out, name) / "0.parquet", table_of(name, []))
+
+
+def _all(parts: Iterable[Tables]) -> Tables:
+    """What all sources give; no two write the same table."""
+    tables: Tables = {}
+    for part in parts:
+        twice = tables.keys() & part.keys()
+        if twice:
+            raise AccountError(f"two sources write {', '.join(sorted(twice))}")
+        tables.update(part)
+    return tables
 
 
 def _write(path: Path, table: pa.Table) -> None:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from health_monitor.bronze.shape import bronze_shape
 from health_monitor.spec import Definitions, load_definitions
+from health_monitor.spec.platform import PLATFORM_TABLES
 
 from emulator.sql.catalog_store import CatalogStore
 from emulator.sql.session import install
@@ -50,11 +51,11 @@ def cases(*folders: str) -> list[Any]:
     return found
 
 
-def gold_cases() -> list[Any]:
-    """All cases of gold tables: folders that are named after one."""
-    here = Path(__file__).parent
+def gold_folders() -> list[str]:
+    """The folders that are named like a gold table: a new one is found without being listed."""
     names = {path.stem for path in (DEFINITIONS / "gold").glob("*/*.yml")}
-    return cases(*sorted(folder.name for folder in here.iterdir() if folder.name in names))
+    folders = (path.name for path in Path(__file__).parent.iterdir() if path.is_dir())
+    return sorted(names.intersection(folders))
 
 
 def read_case(path: Path) -> dict[str, Any]:
@@ -63,8 +64,10 @@ def read_case(path: Path) -> dict[str, Any]:
 
 
 def column_types(definitions: Definitions, table: str) -> dict[str, str]:
-    """The columns of a bronze, silver or gold table, as the definitions have them."""
+    """The columns of a table, as the definitions have them."""
     layer, name = table.split(".")
+    if layer == "platform":
+        return {name: column.type for name, column in PLATFORM_TABLES[table].columns.items()}
     if layer == "gold":
         return {c.name: c.type for c in definitions.gold[name].columns.values()}
     short = name.removeprefix("bronze_").removeprefix("silver_")

@@ -6,13 +6,14 @@ system tables; gold tables that a case does not give are computed from what it g
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from health_monitor.gold.query import parameters, query_of
 from health_monitor.silver.rows import broken_rules, checked_columns, quarantined
-from health_monitor.spec import Definitions
+from health_monitor.spec import Definitions, Gold
 from health_monitor.spec.sql import tables_of
 from sqlglot.dialects.databricks import Databricks
 
@@ -22,24 +23,26 @@ from tests.tables.conftest import (
     column_types,
     expected_rows,
     frame,
-    gold_cases,
+    gold_folders,
     read_case,
     shown,
 )
 
+WITH_GAPS = ("dim_pricing",)
+
 
 @pytest.mark.spark
-@pytest.mark.parametrize("path", gold_cases())
+@pytest.mark.parametrize("path", cases(*gold_folders()))
 def test_gold(databricks: Any, definitions: Definitions, path: Path) -> None:
     case = read_case(path)
+    definition = definitions.gold[path.parent.name]
     views: dict[str, str] = {}
-    result = computed(databricks, definitions, f"gold.{path.parent.name}", case["given"], views)
+    view = computed(databricks, definitions, definition.table, case["given"], views)
     assert case["given"].keys() <= views.keys()
-    expected = case["expected"]
-    found = databricks.sql(f"SELECT * FROM {result}").collect()
-    columns = list(expected[0]) if expected else []
-    assert len(found) == len(expected)
-    assert shown(found, columns) == expected_rows(expected)
+    result = databricks.table(view).where(case.get("where", "true")).collect()
+    assert shown(result, list(case["expected"][0])) == expected_rows(case["expected"])
+    keeps_its_key(definition, result)
+    keeps_its_versions(definition, result)
 
 
 @pytest.mark.spark
@@ -80,7 +83,7 @@ def computed(
     if table in views:
         return views[table]
     definition = definitions.gold.get(table.removeprefix("gold."))
-    if table in given or definition is None:
+    if table in given or definition is None or not definition.sql:
         result = frame(spark, given.get(table, []), column_types(definitions, table))
     else:
         inner = {
@@ -94,6 +97,32 @@ def computed(
     views[table] = f"case_{table.replace('.', '_')}"
     result.createOrReplaceTempView(views[table])
     return views[table]
+
+
+def keeps_its_key(definition: Gold, rows: list[Any]) -> None:
+    """What is declared as primary key is one: unique, and nowhere NULL."""
+    if not definition.key:
+        return
+    keys = [tuple(row[name] for name in definition.key) for row in rows]
+    assert all(part is not None for key in keys for part in key), "a key has a NULL"
+    assert len(keys) == len(set(keys)), "a key stands twice"
+
+
+def keeps_its_versions(definition: Gold, rows: list[Any]) -> None:
+    """Versions follow each other without overlap, and the last is open; only prices have gaps."""
+    if not {"valid_from", "valid_to", "is_current"} <= definition.columns.keys():
+        return
+    of_one: dict[Any, list[Any]] = {}
+    for row in sorted(rows, key=lambda row: row["valid_from"]):
+        natural = tuple(row[name] for name in definition.key if name != "valid_from")
+        of_one.setdefault(natural, []).append(row)
+    for versions in of_one.values():
+        for version, following in pairwise(versions):
+            end, start = version["valid_to"], following["valid_from"]
+            assert end is not None and end <= start, "versions overlap"
+            assert end == start or definition.name in WITH_GAPS, "a gap between versions"
+        assert versions[-1]["valid_to"] is None or definition.name in WITH_GAPS, "none is open"
+        assert all(row["is_current"] == (row["valid_to"] is None) for row in versions)
 
 
 def with_views(sql: str, views: dict[str, str]) -> str:
