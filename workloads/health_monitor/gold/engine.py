@@ -81,7 +81,7 @@ class GoldRefresh:
         if not work.is_nothing:
             self._compute(definition, work)
             self.outcome[definition.table] = work.reason
-        if work.positions != feeds.known.get(definition.table):
+        if work.positions != feeds.known_of(definition):
             self.done[definition.table] = work.positions
         said(definition.table, started, refreshed=work.reason)
 
