@@ -30,9 +30,9 @@ SHOWN = {
     """,
     "spot_loss": """
         SELECT avg((termination_code = 'CLOUD_FAILURE')::INT) > 0.5 AND
-               (SELECT count(DISTINCT instance_id) > 8 FROM compute_node_timeline n
+               (SELECT max(had - has) > 0 FROM nodes n
                 WHERE n.cluster_id = i.entity_id AND n.workspace_id = i.workspace_id
-                  AND n.start_time::DATE BETWEEN i.first_date AND i.last_date)
+                  AND n.day BETWEEN i.first_date AND i.last_date)
         FROM runs r WHERE r.workspace_id = i.workspace_id AND compute_ids = [i.entity_id]
           AND day BETWEEN i.first_date AND i.last_date AND is_own
     """,
@@ -75,15 +75,14 @@ SHOWN = {
           AND q.start_time::DATE BETWEEN i.first_date AND i.last_date
     """,
     "stuck_cluster": """
-        SELECT count(*) > 30 AND max(cpu_user_percent) < 20 AND
-               (SELECT min(auto_termination_minutes) = 0 FROM compute_clusters c
-                WHERE c.cluster_id = i.entity_id AND c.workspace_id = i.workspace_id
-                  AND c.change_time::DATE = i.first_date) AND
-               (SELECT count(*) = 0 FROM runs r WHERE r.workspace_id = i.workspace_id
-                AND compute_ids = [i.entity_id] AND day BETWEEN i.first_date AND i.last_date)
-        FROM compute_node_timeline n WHERE n.cluster_id = i.entity_id
-          AND n.workspace_id = i.workspace_id
-          AND n.start_time::DATE BETWEEN i.first_date AND i.last_date
+        SELECT sum(minutes) > 30 AND max(cpu) < 20 AND count(r.run_id) = 0
+           AND min(auto_termination_minutes) FILTER (change_time::DATE = i.first_date) = 0
+        FROM nodes n
+        JOIN compute_clusters c USING (workspace_id, cluster_id)
+        LEFT JOIN runs r ON r.workspace_id = n.workspace_id AND r.compute_ids = [n.cluster_id]
+         AND r.day = n.day
+        WHERE n.cluster_id = i.entity_id AND n.workspace_id = i.workspace_id
+          AND n.day BETWEEN i.first_date AND i.last_date
     """,
     "undersized_cluster": """
         SELECT count(*) > 30 AND min(mem_used_percent) > 80 AND avg(mem_swap_percent) > 5
@@ -111,6 +110,19 @@ def account(sixty_days: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                    arg_max(result_state, period_end_time) AS state,
                    arg_max(termination_code, period_end_time) AS termination_code
             FROM lakeflow_job_run_timeline GROUP BY ALL
+        """)
+        # How many nodes a cluster had in an hour, and how many at the same time.
+        connection.execute("""
+            CREATE TEMP TABLE nodes AS
+            WITH minutes AS (
+                SELECT workspace_id, cluster_id, start_time, count(*) AS nodes
+                FROM compute_node_timeline GROUP BY ALL)
+            SELECT n.workspace_id, n.cluster_id, n.start_time::DATE AS day,
+                   date_trunc('hour', n.start_time) AS hour, count(*) AS minutes,
+                   count(DISTINCT instance_id) AS had, max(nodes) AS has,
+                   max(cpu_user_percent) AS cpu
+            FROM compute_node_timeline n JOIN minutes USING (workspace_id, cluster_id, start_time)
+            GROUP BY ALL
         """)
         yield connection
 
