@@ -26,6 +26,7 @@ _AGENTS = {
         "Apache-HttpClient/4.5.14 (Java/17.0.9)",
     ),
 }
+_OWNED_BY_NOBODY = ("none", "network", "storage")
 _ADMINS, _DORMANT = 3, 3
 _STREAM_PEOPLE, _STREAM_DORMANT = 60, 61
 
@@ -64,7 +65,7 @@ class People:
 @functools.lru_cache(maxsize=4)
 def people_of(plan: Plan) -> People:
     """The plan's owners, the people of their teams, and principals that sleep."""
-    owners = sorted({entity.owner for entity in plan.entities})
+    owners = sorted({e.owner for e in plan.entities if e.product.entity not in _OWNED_BY_NOBODY})
     mailboxes = [owner for owner in owners if "@" in owner]
     everyone: list[Principal] = []
     per_team = 4 + min(plan.parameters.rows_per_day // 1000, 16)

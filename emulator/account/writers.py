@@ -87,8 +87,10 @@ def writer_runs(plan: Plan, day: int) -> dict[Entity, WriterRun]:
         job = jobs[runs.job[row]]
         is_own = not job.is_guest and runs.type[row] == JOB_RUN and runs.end[row] > runs.start[row]
         if is_own and job.entity not in found:
-            span = (int(runs.start[row]), int(runs.end[row]))
-            found[job.entity] = WriterRun(str(runs.run_id[row]), *span)
+            start, end = int(runs.start[row]), int(runs.end[row])
+            # Before the pause of a run that was repaired.
+            first_try = start + (end - start) // int(runs.attempts[row]) * 3 // 4
+            found[job.entity] = WriterRun(str(runs.run_id[row]), start, first_try)
     activity = activity_on(plan, day)
     for place, meter in enumerate(activity.meters):
         if meter.entity.product.entity == "pipeline":
