@@ -41,6 +41,7 @@ from emulator.account.schemas import (
     spark_ddl,
     system_tables,
 )
+from emulator.sql.session import original_sql
 
 # Kept with the table: rows from before such a column are no other rows because it is NULL there.
 _PARTIAL = "emulator.partialColumns"
@@ -137,7 +138,7 @@ def _target(spark: Any, catalog: str, name: str) -> _Target:
         return _Target(full_name, None)
     fields = spark.table(full_name).schema.fields
     types = [(field.name, parse_type(field.dataType.simpleString())) for field in fields]
-    properties = dict(spark.sql(f"SHOW TBLPROPERTIES {full_name}").collect())
+    properties = dict(original_sql(spark)(f"SHOW TBLPROPERTIES {full_name}").collect())
     partial = json.loads(properties.get(_PARTIAL, "[]"))
     return _Target(full_name, pa.schema(types), frozenset(partial))
 
@@ -196,11 +197,11 @@ def _import_table(spark: Any, export: TableExport, target: _Target, staging: Pat
 
 def _create_schemas(spark: Any, catalog: str, names: Iterable[str]) -> None:
     for schema_name in sorted({name.partition(".")[0] for name in names}):
-        spark.sql(f"CREATE SCHEMA IF NOT EXISTS {quoted(catalog)}.{quoted(schema_name)}")
+        original_sql(spark)(f"CREATE SCHEMA IF NOT EXISTS {quoted(catalog)}.{quoted(schema_name)}")
 
 
 def _create(spark: Any, export: TableExport, target: _Target) -> None:
-    spark.sql(
+    original_sql(spark)(
         f"CREATE TABLE {target.name} ({spark_ddl(export.schema)}) USING DELTA "
         f"TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true', "
         f"'{_PARTIAL}' = {_property(export.partial)})"
@@ -220,7 +221,8 @@ def _append_difference(
         return "unchanged"
     if partial != target.partial:
         value = _property(partial)
-        spark.sql(f"ALTER TABLE {target.name} SET TBLPROPERTIES ('{_PARTIAL}' = {value})")
+        settings = f"TBLPROPERTIES ('{_PARTIAL}' = {value})"
+        original_sql(spark)(f"ALTER TABLE {target.name} SET {settings}")
     return _append(spark, export, target, write_rows(export, marks, staging))
 
 
