@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.core import Config
 from health_monitor.ml.features import FEATURES
 
 from infra.environment import Environment, load_environment
@@ -24,6 +25,7 @@ from tools.querying import Warehouse
 from tools.report import Report, show
 from tools.services import Workspace
 
+RETRY_SECONDS = 10
 NEEDED_BYTES = 3 * 1024**3
 SETUP_JOB = "setup_orchestrator"
 REFRESH_JOB = "refresh_orchestrator"
@@ -95,12 +97,27 @@ def only_one_driver() -> Iterator[None]:
 
 @contextmanager
 def stopped_on_failure() -> Iterator[None]:
-    """Leave no process behind when the main job does not reach its end."""
+    """Leave no process behind when the main job does not reach its end, and say what ended it."""
+    services.forget_ended()
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        cause = services.ended() or _full_disk(error)
         services.stop_all()
+        if cause is not None and isinstance(error, Exception):
+            raise cause from error
         raise
+
+
+def _full_disk(error: BaseException) -> DriverError | None:
+    if "No space left on device" not in str(error):
+        return None
+    free = shutil.disk_usage(LOCAL).free
+    return DriverError(
+        f"The disk is full ({free / 1024**2:.0f} MiB are free): {error}",
+        str(LOCAL),
+        "free some space and run again; what was made so far is kept",
+    )
 
 
 def _check_disk() -> None:
@@ -115,7 +132,14 @@ def _check_disk() -> None:
 
 
 def _client(workspace: Workspace) -> WorkspaceClient:
-    return WorkspaceClient(host=workspace.host, token=workspace.token, auth_type="pat")
+    # The SDK would go on asking a dead workspace for five minutes.
+    config = Config(
+        host=workspace.host,
+        token=workspace.token,
+        auth_type="pat",
+        retry_timeout_seconds=RETRY_SECONDS,
+    )
+    return WorkspaceClient(config=config)
 
 
 def _naming() -> Naming:

@@ -19,7 +19,7 @@ def _arguments(*names: str, optional: tuple[str, ...] = ()) -> argparse.Namespac
 
 
 def _definitions(arguments: argparse.Namespace) -> Definitions:
-    return load_definitions(arguments.definitions)
+    return load_definitions(arguments.definitions, references=False)
 
 
 def bronze_setup() -> None:

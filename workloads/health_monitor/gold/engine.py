@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from health_monitor.gold.feeds import Feeds, Position, Work
 from health_monitor.gold.merge import insert_statement, merge_statement, values
-from health_monitor.gold.order import in_order
+from health_monitor.gold.order import feeds_of, in_order, run_in_order
+from health_monitor.gold.query import parameters, query_of
 from health_monitor.gold.shape import create_view, gold_shape
 from health_monitor.runtime import full_name, said, temporary_view
 from health_monitor.spec import Gold, qualify
-from health_monitor.spec.sql import quoted, tokens
-from health_monitor.tables import ensure_platform_tables, ensure_tables
+from health_monitor.spec.sql import quoted, tables_of
+from health_monitor.tables import ensure_platform_tables, ensure_tables, exists
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+WORKERS = 3
+
+
+class GoldError(RuntimeError):
+    """Tables that could not be brought up to date; all others were."""
 
 
 def setup(spark: SparkSession, definitions: dict[str, Gold], catalog: str) -> None:
@@ -27,56 +35,66 @@ def setup(spark: SparkSession, definitions: dict[str, Gold], catalog: str) -> No
     shapes = [gold_shape(d) for d in definitions.values() if d.type == "table"]
     touched = ensure_tables(spark, shapes, catalog)
     for definition in in_order(definitions):
-        if definition.type == "view":
+        # a view of silver has to wait for silver's first update: the refresh creates it
+        ready = all(exists(spark, catalog, table) for table in tables_of(definition.sql))
+        if definition.type == "view" and ready:
             spark.sql(create_view(definition, catalog))
     said("gold", started, tables=len(shapes), created_or_altered=len(touched))
 
 
-@dataclass(frozen=True)
+@dataclass
 class GoldRefresh:
     """Brings gold up to date in one currency."""
 
     spark: SparkSession
     catalog: str
     currency: str
+    done: dict[str, Mapping[str, Position]] = field(default_factory=dict)
+    outcome: dict[str, str] = field(default_factory=dict)
 
     def refresh_all(self, definitions: dict[str, Gold]) -> dict[str, str]:
-        """All tables in order; gives those that were computed, and why."""
-        feeds = Feeds(self.spark, self.catalog, {"currency": self.currency})
-        known = feeds.read_positions()
-        done: dict[str, Mapping[str, Position]] = {}
-        outcome: dict[str, str] = {}
+        """All tables in order, independent ones side by side; gives what was computed, and why.
+
+        A table that fails stops those that read it, and no other.
+        """
+        feeds = Feeds(self.spark, self.catalog, self.currency)
+        feeds.read_positions()
+        wanted = in_order(definitions)
+        sources = {feed for d in wanted if d.type == "table" for feed in feeds_of(d)}
+        feeds.look_at((s for s in sources if not s.startswith("gold.")), WORKERS)
         try:
-            for definition in in_order(definitions):
-                if definition.type == "view":
-                    continue
-                started = time.monotonic()
-                before = known.get(definition.table, {})
-                work = feeds.work(definition, before)
-                if not work.is_nothing:
-                    self._compute(definition, work)
-                    outcome[definition.table] = work.reason
-                if work.positions != before:
-                    done[definition.table] = work.positions
-                said(definition.table, started, refreshed=work.reason)
+            with ThreadPoolExecutor(WORKERS) as pool:
+                failed = run_in_order(wanted, lambda d: self._refresh(d, feeds), pool)
         finally:
-            feeds.write_positions(done)
-        return outcome
+            feeds.write_positions(self.done)
+        if failed:
+            raise GoldError("; ".join(f"{table}: {why}" for table, why in sorted(failed.items())))
+        return self.outcome
+
+    def _refresh(self, definition: Gold, feeds: Feeds) -> None:
+        if definition.type == "view":
+            if not exists(self.spark, self.catalog, definition.table):
+                self.spark.sql(create_view(definition, self.catalog))
+            return
+        started = time.monotonic()
+        work = feeds.work(definition)
+        if not work.is_nothing:
+            self._compute(definition, work)
+            self.outcome[definition.table] = work.reason
+        if work.positions != feeds.known_of(definition):
+            self.done[definition.table] = work.positions
+        said(definition.table, started, refreshed=work.reason)
 
     def _compute(self, definition: Gold, work: Work) -> None:
-        query = qualify(definition.sql, self.catalog)
-        rows = self.spark.sql(query, args=self._arguments(query))
+        query = qualify(query_of(definition), self.catalog)
+        rows = self.spark.sql(query, args=parameters(query, self.currency, work.touched))
         refresh = definition.refresh
         if work.touched is not None and refresh is not None:
             rows = rows.where(f"{quoted(refresh.by)} IN ({values(work.touched)})")
+        table = full_name(self.catalog, definition.table)
         with temporary_view(self.spark, rows) as view:
-            if self.spark.table(full_name(self.catalog, definition.table)).isEmpty():
+            if work.is_first and self.spark.table(table).isEmpty():
                 statement = insert_statement(definition, self.catalog, view)
             else:
                 statement = merge_statement(definition, self.catalog, view, work.touched)
             self.spark.sql(statement)
-
-    def _arguments(self, query: str) -> dict[str, str]:
-        """The parameters that a query names; Spark refuses values without a parameter."""
-        named = {token.text for token in tokens(query)}
-        return {"currency": self.currency} if "currency" in named else {}

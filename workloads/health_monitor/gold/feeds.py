@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from health_monitor.gold.order import feeds_of
+from health_monitor.gold.query import with_relation
+from health_monitor.gold.versions import rows_of_versions
 from health_monitor.runtime import full_name, literal, temporary_view
 from health_monitor.spec import Gold, qualify
-from health_monitor.spec.sql import tokens
+from health_monitor.spec.kinds import Feed
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 WATERMARKS = "platform.gold_watermarks"
 MOST_TOUCHED = 400
+CHANGES_ARE_KEPT = timedelta(days=6)
+"""Delta's cleaning removes files of changes after 7 days, unless a table says otherwise."""
+ITSELF = "(its definition)"
+"""The feed of a table that reads no other."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Which table a feed is, and how far it has come."""
+
+    feed_id: str
+    version: int
+    committed_at: datetime | None
 
 
 @dataclass(frozen=True)
 class Position:
     """How far a feed was read, and for which computation."""
 
-    feed_id: str
-    version: int
+    state: State
     definition_hash: str
 
 
@@ -36,6 +53,7 @@ class Work:
     touched: list[Any] | None
     positions: Mapping[str, Position]
     reason: str
+    is_first: bool = False
 
     @property
     def is_nothing(self) -> bool:
@@ -44,99 +62,162 @@ class Work:
 
 @dataclass(frozen=True)
 class Feeds:
-    """Finds the work of gold tables, and keeps in mind what was done."""
+    """Finds the work of gold tables, and keeps in mind what was done. Threads may share it."""
 
     spark: SparkSession
     catalog: str
-    arguments: Mapping[str, str]
-    looked_up: dict[str, tuple[str, int]] = field(default_factory=dict)
+    currency: str
+    known: dict[str, dict[str, Position]] = field(default_factory=dict)
+    states: dict[str, State] = field(default_factory=dict)
+    found: dict[tuple[str, int, int, str], frozenset[Any]] = field(default_factory=dict)
 
-    def read_positions(self) -> dict[str, dict[str, Position]]:
-        """Target -> feed -> how far it was read."""
-        found: dict[str, dict[str, Position]] = {}
+    def read_positions(self) -> None:
+        """Learn how far each feed of each target was read."""
         for row in self.spark.table(full_name(self.catalog, WATERMARKS)).collect():
-            position = Position(row["feed_id"], row["feed_version"], row["definition_hash"])
-            found.setdefault(row["target"], {})[row["feed"]] = position
-        return found
+            state = State(row["feed_id"], row["feed_version"], row["feed_committed_at"])
+            position = Position(state, row["definition_hash"])
+            self.known.setdefault(row["target"], {})[row["feed"]] = position
 
-    def work(self, definition: Gold, known: Mapping[str, Position]) -> Work:
+    def look_at(self, feeds: Iterable[str], workers: int) -> None:
+        """Learn the state of feeds that do not change any more, side by side."""
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(self._state, sorted(feeds)))
+
+    def known_of(self, definition: Gold) -> dict[str, Position]:
+        """How far the feeds of a table were read before, those that it still has."""
+        feeds = feeds_of(definition) or [ITSELF]
+        known = self.known.get(definition.table, {})
+        return {feed: known[feed] for feed in feeds if feed in known}
+
+    def work(self, definition: Gold) -> Work:
         """What a table needs, given how far its feeds were read."""
-        positions = {feed: self._position(feed, definition) for feed in feeds_of(definition)}
+        known = self.known_of(definition)
+        hash_ = self._hash(definition)
+        feeds = feeds_of(definition) or [ITSELF]
+        positions = {feed: Position(self._state(feed), hash_) for feed in feeds}
         if positions == known:
             return Work([], positions, "nothing new")
+        if not known:
+            return Work(None, positions, "first time", is_first=True)
         refresh = definition.refresh
         if refresh is None:
             return Work(None, positions, "a feed changed")
+        reason = self._everything(refresh.feeds, positions, known)
+        if reason:
+            return Work(None, positions, reason)
         touched: set[Any] = set()
         for feed in refresh.feeds:
-            now, before = positions[feed.table], known.get(feed.table)
-            if before is None:
-                return Work(None, positions, "first time")
-            if (before.feed_id, before.definition_hash) != (now.feed_id, now.definition_hash):
-                return Work(None, positions, f"{feed.table} or the definition is another")
-            if now.version < before.version:
-                return Work(None, positions, f"{feed.table} was restored")
-            if now.version > before.version and feed.touches is None:
-                return Work(None, positions, f"{feed.table} changed")
-            if now.version > before.version and feed.touches:
-                touched |= self._touched(feed.table, feed.touches, before.version + 1, now.version)
-        if len(touched) > MOST_TOUCHED:
-            return Work(None, positions, f"{len(touched)} values of {refresh.by} changed")
-        return Work(sorted(touched), positions, f"{len(touched)} values of {refresh.by} changed")
+            first, last = known[feed.table].state.version + 1, positions[feed.table].state.version
+            if first <= last:
+                touched |= self._touched(definition, feed, first, last)
+        reason = f"{len(touched)} values of {refresh.by} changed"
+        return Work(sorted(touched) if len(touched) <= MOST_TOUCHED else None, positions, reason)
 
     def write_positions(self, done: Mapping[str, Mapping[str, Position]]) -> None:
         """Remember how far the feeds of tables were read."""
         now = datetime.now(UTC)
         rows = [
-            (target, feed, p.feed_id, p.version, p.definition_hash, now)
+            (target, feed, *_row(position), now)
             for target, positions in done.items()
-            for feed, p in positions.items()
+            for feed, position in positions.items()
         ]
         if not rows:
             return
         name = full_name(self.catalog, WATERMARKS)
-        frame = self.spark.createDataFrame(rows, self.spark.table(name).schema)
-        with temporary_view(self.spark, frame) as view:
+        columns = (
+            "target string, feed string, feed_id string, feed_version bigint, "
+            "feed_committed_at timestamp, definition_hash string, updated_at timestamp"
+        )
+        with temporary_view(self.spark, self.spark.createDataFrame(rows, columns)) as view:
             self.spark.sql(
                 f"MERGE INTO {name} AS t USING {view} AS s "
                 "ON t.target = s.target AND t.feed = s.feed "
                 "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
             )
 
-    def _position(self, feed: str, definition: Gold) -> Position:
-        return Position(*self._state(feed), self._hash(definition))
+    def _state(self, feed: str) -> State:
+        """A feed is asked for when nothing writes it any more, so once is enough."""
+        if feed == ITSELF:
+            return State(ITSELF, 0, None)
+        if feed not in self.states:
+            name = full_name(self.catalog, feed)
+            last = self.spark.sql(f"DESCRIBE HISTORY {name} LIMIT 1").collect()[0]
+            version, committed_at = int(last["version"]), last["timestamp"]
+            feed_id = self._known_id(feed, version, committed_at)
+            if feed_id is None:
+                feed_id = self.spark.sql(f"DESCRIBE DETAIL {name}").collect()[0]["id"]
+            self.states[feed] = State(feed_id, version, committed_at)
+        return self.states[feed]
 
-    def _state(self, feed: str) -> tuple[str, int]:
-        """Which table a feed is, and its version; only gold changes while gold is refreshed."""
-        if feed in self.looked_up:
-            return self.looked_up[feed]
-        name = full_name(self.catalog, feed)
-        feed_id = self.spark.sql(f"DESCRIBE DETAIL {name}").collect()[0]["id"]
-        version = self.spark.sql(f"DESCRIBE HISTORY {name} LIMIT 1").collect()[0]["version"]
-        if not feed.startswith("gold."):
-            self.looked_up[feed] = (feed_id, int(version))
-        return feed_id, int(version)
+    def _known_id(self, feed: str, version: int, committed_at: datetime) -> str | None:
+        """The id of a table whose last commit is one that we know."""
+        for positions in self.known.values():
+            state = positions[feed].state if feed in positions else None
+            if state and (state.version, state.committed_at) == (version, committed_at):
+                return state.feed_id
+        return None
 
     def _hash(self, definition: Gold) -> str:
-        parts = [definition.sql, *(f"{k}={v}" for k, v in sorted(self.arguments.items()))]
+        parts = [definition.sql, f"currency={self.currency}"]
         parts += [f"{column.name} {column.type}" for column in definition.columns.values()]
+        if definition.rows:
+            parts.append(json.dumps(definition.rows, default=str, sort_keys=True))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
-    def _touched(self, feed: str, touches: str, first: int, last: int) -> set[Any]:
-        """The values that a feed's changes touch."""
-        name = literal(f"{self.catalog}.{feed}")
-        changes = self.spark.sql(f"SELECT * FROM table_changes({name}, {first}, {last})")
-        with temporary_view(self.spark, changes) as view:
-            query = _replace_changes(qualify(touches, self.catalog), view)
-            return {row[0] for row in self.spark.sql(query).collect() if row[0] is not None}
+    def _everything(
+        self,
+        feeds: Iterable[Feed],
+        positions: Mapping[str, Position],
+        known: Mapping[str, Position],
+    ) -> str | None:
+        """Why a table has to be computed as a whole, if it has to."""
+        for feed in feeds:
+            now, before = positions[feed.table], known.get(feed.table)
+            if before is None:
+                return f"{feed.table} is a new feed"
+            if before.definition_hash != now.definition_hash:
+                return "the definition is another"
+            if before.state.feed_id != now.state.feed_id:
+                return f"{feed.table} is another table"
+            if now.state.version < before.state.version:
+                return f"{feed.table} was restored"
+            if now.state.version > before.state.version:
+                if feed.touches is None and feed.versions is None:
+                    return f"{feed.table} changed"
+                if self._is_forgotten(feed.table, before.state):
+                    return f"the changes of {feed.table} may be gone"
+        return None
+
+    def _is_forgotten(self, feed: str, before: State) -> bool:
+        """Whether the first change that was not read is so old that its files may be gone."""
+        oldest = time.time() - CHANGES_ARE_KEPT.total_seconds()
+        if before.committed_at is not None and before.committed_at.timestamp() > oldest:
+            return False
+        history = self.spark.sql(f"DESCRIBE HISTORY {full_name(self.catalog, feed)}")
+        unread = history.where(f"version = {before.version + 1}").select("timestamp").collect()
+        return not unread or unread[0][0].timestamp() < oldest
+
+    def _touched(self, definition: Gold, feed: Feed, first: int, last: int) -> frozenset[Any]:
+        """The values that a feed's changes touch; tables that ask the same share the answer."""
+        asked = feed.touches or f"versions for {definition.table}"
+        key = (feed.table, first, last, asked)
+        if key not in self.found:
+            name = literal(f"{self.catalog}.{feed.table}")
+            changes = self.spark.sql(f"SELECT * FROM table_changes({name}, {first}, {last})")
+            with temporary_view(self.spark, changes) as view:
+                query = self._question(definition, feed, view, changes.columns)
+                rows = self.spark.sql(query).collect()
+            self.found[key] = frozenset(row[0] for row in rows if row[0] is not None)
+        return self.found[key]
+
+    def _question(self, definition: Gold, feed: Feed, view: str, columns: list[str]) -> str:
+        if feed.versions:
+            return rows_of_versions(
+                definition, feed.table, feed.versions, view, columns, self.catalog
+            )
+        return with_relation(qualify(feed.touches or "", self.catalog), "changes", view)
 
 
-def _replace_changes(sql: str, view: str) -> str:
-    """``changes`` in a query of a definition, as the view that holds them."""
-    pieces: list[str] = []
-    end = 0
-    for token in tokens(sql):
-        if token.text == "changes":
-            pieces += [sql[end : token.start], view]
-            end = token.end + 1
-    return "".join([*pieces, sql[end:]])
+def _row(position: Position) -> tuple[str, int, datetime | None, str]:
+    state = position.state
+    return (state.feed_id, state.version, state.committed_at, position.definition_hash)

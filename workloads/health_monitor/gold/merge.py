@@ -18,7 +18,7 @@ def merge_statement(
     """Make the rows of the touched values (all rows, when None) equal to the view's."""
     columns = list(definition.columns.values())
     names = [quoted(column.name) for column in columns]
-    on = [f"t.{quoted(name)} <=> s.{quoted(name)}" for name in definition.key]
+    on = [f"t.{quoted(name)} = s.{quoted(name)}" for name in definition.key]
     gone = ""
     if touched is not None and definition.refresh is not None:
         within = f"t.{quoted(definition.refresh.by)} IN ({values(touched)})"

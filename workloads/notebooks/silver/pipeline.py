@@ -8,4 +8,5 @@
 from health_monitor.silver.pipeline import define
 from health_monitor.spec import load_definitions
 
-define(spark, load_definitions(spark.conf.get("definitions")), spark.conf.get("catalog"))
+definitions = load_definitions(spark.conf.get("definitions"), references=False)
+define(spark, definitions, spark.conf.get("catalog"))

@@ -77,7 +77,7 @@ node_islands AS (
     usage_date,
     from_time,
     to_time,
-    SUM(CASE WHEN from_time <= before + INTERVAL 5 MINUTES THEN 0 ELSE 1 END) OVER (
+    SUM(CASE WHEN from_time <= before THEN 0 ELSE 1 END) OVER (
       PARTITION BY workspace_id, compute_id, usage_date ORDER BY from_time
       ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     ) AS island
