@@ -87,7 +87,7 @@ def _take_pictures(folder: Path, changed: str) -> None:
     for place in range(4):
         day = LAST - timedelta(days=3 - place)
         query = changed.format(source=f"read_parquet('{current}')", place=place)
-        duckdb.sql(query).write_parquet(str(folder / f"{day}.parquet"))
+        duckdb.execute(f"COPY ({query}) TO '{folder / f'{day}.parquet'}' (FORMAT parquet)")
     current.unlink()
 
 
