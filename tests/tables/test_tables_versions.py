@@ -1,4 +1,4 @@
-"""Which days read a version that came, ended elsewhere or changed; told by a feed's changes alone."""
+"""Which days read a version that came, ended elsewhere or changed: told by changes alone."""
 
 from __future__ import annotations
 
