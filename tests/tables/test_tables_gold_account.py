@@ -168,10 +168,11 @@ def _check_identities(spark: Any) -> None:
         SELECT usage_date, workspace_id
         FROM {CATALOG}.gold.fact_usage
         GROUP BY usage_date, workspace_id
-        HAVING NOT SUM(effective_cost) <=> NULLIF(
-          COALESCE(SUM(attributed_cost), 0) + COALESCE(SUM(idle_cost), 0)
-          + COALESCE(SUM(CASE WHEN attribution_class = 'shared' THEN effective_cost END), 0),
-          CASE WHEN COUNT(effective_cost) = 0 THEN 0 END)
+        HAVING COALESCE(SUM(effective_cost), 0) <>
+          CAST(COALESCE(SUM(attributed_cost), 0) AS DECIMAL(36, 18))
+          + CAST(COALESCE(SUM(idle_cost), 0) AS DECIMAL(36, 18))
+          + CAST(COALESCE(SUM(CASE WHEN attribution_class = 'shared' THEN effective_cost END), 0)
+            AS DECIMAL(36, 18))
         """
     ).collect()
     assert wrong == []
