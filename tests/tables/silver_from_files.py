@@ -7,6 +7,8 @@ one MERGE a table that writes only what differs.
 from __future__ import annotations
 
 import re
+from datetime import date
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -70,18 +72,30 @@ class SilverFromFiles:
     def _rows(self, bronze: Bronze, silver: Silver, files: list[str]) -> Any:
         from pyspark.sql import functions as F
 
+        if bronze.mode == "daily_snapshot":
+            pictures = [self._picture(bronze, file) for file in files]
+            arrived = reduce(lambda one, other: one.unionByName(other), pictures)
+        else:
+            arrived = self._arrived(bronze, files)
+        rows = checked_columns(arrived.withColumn("ingested_at", F.expr(INGESTED)), silver)
+        valid = rows.where(F.size(broken_rules(silver)) == 0)
+        if silver.keeps == "history":
+            valid = _versions(valid, silver)
+        return valid.select(*column_types(self.definitions, silver.table))
+
+    def _arrived(self, bronze: Bronze, files: list[str]) -> Any:
         columns = ", ".join(f"`{c.name}` {c.type}" for c in bronze_shape(bronze).columns)
         target = self.spark.createDataFrame([], columns).schema
         source = self.spark.read.option("mergeSchema", "true").parquet(*files)
         watermark = bronze.watermark if bronze.mode == "incremental_merge" else None
         newest = watermark.column if watermark else None
-        arrived = with_row_key(conformed(source, bronze, target, silver.name), bronze.key, newest)
-        arrived = arrived.withColumn("ingested_at", F.expr(INGESTED))
-        rows = checked_columns(arrived, silver)
-        valid = rows.where(F.size(broken_rules(silver)) == 0)
-        if silver.keeps == "history":
-            valid = _versions(valid, silver)
-        return valid.select(*column_types(self.definitions, silver.table))
+        return with_row_key(conformed(source, bronze, target, bronze.name), bronze.key, newest)
+
+    def _picture(self, bronze: Bronze, file: str) -> Any:
+        from pyspark.sql import functions as F
+
+        day = F.lit(date.fromisoformat(Path(file).stem))
+        return self._arrived(bronze, [file]).withColumn("snapshot_date", day)
 
     def _merge(self, silver: Silver, rows: Any) -> None:
         key = [*silver.key, "__START_AT"] if silver.keeps == "history" else silver.key
@@ -100,17 +114,25 @@ class SilverFromFiles:
 
 
 def _versions(rows: Any, silver: Silver) -> Any:
-    """Type 2: a version for each change of what is tracked, until the next one."""
+    """Type 2: a version for each change of what is tracked, as last described, until the next."""
     from pyspark.sql import functions as F
     from pyspark.sql.window import Window
 
-    order = Window.partitionBy(*silver.key).orderBy(str(silver.sequence_by))
-    ignored = {*UNTRACKED, *silver.untracked, *silver.key, silver.sequence_by}
+    sequence = str(silver.sequence_by)
+    order = Window.partitionBy(*silver.key).orderBy(sequence)
+    ignored = {*UNTRACKED, *silver.untracked, *silver.key, sequence}
     tracked = F.to_json(F.struct(*(F.col(c) for c in rows.columns if c not in ignored)))
-    marked = rows.withColumn("__tracked", tracked).withColumn(
-        "__before", F.lag("__tracked").over(order)
+    is_start = F.expr("NOT __tracked <=> __before").cast("int")
+    numbered = (
+        rows.withColumn("__tracked", tracked)
+        .withColumn("__before", F.lag("__tracked").over(order))
+        .withColumn("__version", F.sum(is_start).over(order))
     )
-    starts = marked.where("NOT __tracked <=> __before")
-    return starts.withColumn("__START_AT", F.col(str(silver.sequence_by))).withColumn(
-        "__END_AT", F.lead(str(silver.sequence_by)).over(order)
+    version = Window.partitionBy(*silver.key, "__version")
+    described = numbered.withColumn("__START_AT", F.min(sequence).over(version)).withColumn(
+        "__place", F.row_number().over(version.orderBy(F.col(sequence).desc()))
+    )
+    following = Window.partitionBy(*silver.key).orderBy("__START_AT")
+    return described.where("__place = 1").withColumn(
+        "__END_AT", F.lead("__START_AT").over(following)
     )

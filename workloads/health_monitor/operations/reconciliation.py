@@ -66,8 +66,9 @@ SELECT
     AND COALESCE(s.quantity, 0) = COALESCE(f.quantity, 0) + COALESCE(q.quantity, 0)
     AND f.cost <=> m.cost
     AND f.records <=> m.records
-    AND COALESCE(f.cost, 0) = COALESCE(f.attributed, 0) + COALESCE(f.shared, 0)
-      + COALESCE(f.idle, 0)
+    AND COALESCE(f.cost, 0) = CAST(COALESCE(f.attributed, 0) AS DECIMAL(36, 18))
+      + CAST(COALESCE(f.shared, 0) AS DECIMAL(36, 18))
+      + CAST(COALESCE(f.idle, 0) AS DECIMAL(36, 18))
     AS is_reconciled
 FROM source AS s
 LEFT JOIN facts AS f ON f.usage_date <=> s.usage_date
