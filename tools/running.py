@@ -31,7 +31,7 @@ def run_job(client: WorkspaceClient, name: str, say: Callable[[str], None]) -> i
     run_id = client.jobs.run_now(job_id=jobs[0].job_id).run_id
     while True:
         run = client.jobs.get_run(run_id)
-        say(_progress(run))
+        say(_progress(client, run))
         if run.state and run.state.life_cycle_state and run.state.result_state:
             break
         time.sleep(POLL_SECONDS)
@@ -40,11 +40,15 @@ def run_job(client: WorkspaceClient, name: str, say: Callable[[str], None]) -> i
     return int(run_id)
 
 
-def _progress(run: Run) -> str:
+def _progress(client: WorkspaceClient, run: Run) -> str:
+    """How many tasks are done, and the jobs at work now, the ones that began last first."""
     tasks = run.tasks or []
     done = sum(1 for task in tasks if task.state and task.state.result_state)
-    active = [t.task_key or "" for t in tasks if t.state and not t.state.result_state]
-    return f"{done}/{len(tasks)} tasks; {', '.join(active)}"
+    active = sorted(
+        (other for other in client.jobs.list_runs(active_only=True) if other.run_id != run.run_id),
+        key=lambda other: -(other.start_time or 0),
+    )
+    return f"{done}/{len(tasks)} tasks; {', '.join(other.run_name or '' for other in active)}"
 
 
 def _as_error(client: WorkspaceClient, name: str, run: Run) -> DriverError:

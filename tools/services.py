@@ -19,6 +19,7 @@ from tools.paths import JARS, LOCAL, PYTHON, ROOT, RUN, STATE_BACKEND, WORKSPACE
 
 BUCKET = "health-monitor-state"
 START_SECONDS = 60
+SERVERS = ("workspace", "state-backend")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def start_state_backend() -> str:
 def stop_all() -> list[str]:
     """Stop both servers and all their children; the names of those that ran."""
     stopped = []
-    for name in ("workspace", "state-backend"):
+    for name in SERVERS:
         process = _process(name)
         if process is not None:
             _end(process)
@@ -73,7 +74,29 @@ def stop_all() -> list[str]:
 
 def running() -> list[str]:
     """The names of the servers that run now."""
-    return [name for name in ("workspace", "state-backend") if _is_alive(name)]
+    return [name for name in SERVERS if _is_alive(name)]
+
+
+def forget_ended() -> None:
+    """Servers of an earlier run that are gone are no news."""
+    for name in _gone():
+        _pid_file(name).unlink()
+
+
+def _gone() -> list[str]:
+    return [name for name in SERVERS if _pid_file(name).exists() and not _is_alive(name)]
+
+
+def ended() -> DriverError | None:
+    """What to say when a server is gone that was started and not stopped; None when none is."""
+    gone = _gone()
+    if not gone:
+        return None
+    return DriverError(
+        f"The {' and the '.join(gone)} ended in the middle of the work",
+        str(_log(gone[0])),
+        "run `make local` again; what was done so far is kept",
+    )
 
 
 def _start(name: str, command: list[str]) -> None:

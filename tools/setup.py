@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 if __package__ in (None, ""):
@@ -54,8 +55,14 @@ def main() -> int:
         return 1
     started = time.monotonic()
     try:
-        _step("Python packages", "Pipfile.lock", install_packages)
-        _step("cdktf command", "package-lock.json", install_cdktf)
+        # npm and pip wait for different registries and disks: together they take as long as pip.
+        with ThreadPoolExecutor() as pool:
+            steps = [
+                pool.submit(_step, "Python packages", "Pipfile.lock", install_packages),
+                pool.submit(_step, "cdktf command", "package-lock.json", install_cdktf),
+            ]
+            for step in steps:
+                step.result()
         _step("Delta jars", "tools/setup.py", fetch_jars)
     except SetupError as error:
         print(f"Set-up failed: {error}", file=sys.stderr)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from databricks.sdk import WorkspaceClient
 
 ROOT = Path(__file__).parent.parent.parent
-SIZE = ["--days", "45", "--usage-rows", "12000", "--seed", "11"]
+DAYS = 45
+SIZE = ["--days", str(DAYS), "--usage-rows", "12000", "--seed", "11"]
 
 
 @dataclass
@@ -23,12 +26,27 @@ class Platform:
     folder: Path
     first_report: str = ""
 
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "HEALTH_MONITOR_LOCAL": str(self.folder), "COLUMNS": "160"}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start ``python -m tools ...`` on this platform, and do not wait for it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "tools", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def tools(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run ``python -m tools ...`` on this platform."""
         result = subprocess.run(
             [sys.executable, "-m", "tools", *arguments],
             cwd=ROOT,
-            env={**os.environ, "HEALTH_MONITOR_LOCAL": str(self.folder), "COLUMNS": "160"},
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,
@@ -64,3 +82,20 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         yield built
     finally:
         built.tools("stop", check=False)
+
+
+def processes_of(folder: Path) -> list[str]:
+    """The command lines of all processes that know the folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if str(folder) in line and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(line)
+    return found
+
+
+def wait_until_none(folder: Path) -> None:
+    deadline = time.monotonic() + 20
+    while processes_of(folder) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert processes_of(folder) == []

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.e2e.conftest import ROOT, Platform
+from tests.e2e.conftest import Platform, wait_until_none
 
 pytestmark = pytest.mark.spark
-
-
-def processes_of(folder: Path) -> list[str]:
-    """The command lines of all processes that know the folder."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        line = " ".join(process.info["cmdline"] or [])
-        if str(folder) in line and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(line)
-    return found
-
-
-def wait_until_none(folder: Path) -> None:
-    deadline = time.monotonic() + 20
-    while processes_of(folder) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert processes_of(folder) == []
 
 
 def test_a_broken_file_is_named_and_nothing_is_left_running(tmp_path: Path) -> None:
@@ -64,14 +43,7 @@ def test_a_folder_without_tables_is_refused(tmp_path: Path, folder: str, message
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
     local = tmp_path / "local"
-    driver = subprocess.Popen(
-        [sys.executable, "-m", "tools", "local", "--days", "16", "--usage-rows", "2000"],
-        cwd=ROOT,
-        env={**os.environ, "HEALTH_MONITOR_LOCAL": str(local)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    driver = Platform(local).start("local", "--days", "16", "--usage-rows", "2000")
     deadline = time.monotonic() + 60
     while not (local / "workspace" / "compute.json").exists() and time.monotonic() < deadline:
         time.sleep(0.1)

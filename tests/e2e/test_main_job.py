@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import time
 from collections import defaultdict
-from datetime import date, timedelta
+from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import httpx
+import psutil
 import pytest
 from databricks.sdk.service.jobs import JobSettings
 
-from tests.e2e.conftest import Platform
+from tests.e2e.conftest import DAYS, Platform, wait_until_none
 from tools.independent_cost import daily_cost, priced_groups
 from tools.querying import Warehouse
 
@@ -259,13 +263,66 @@ def test_a_correction_that_comes_days_later_changes_its_day(
     assert abs(Decimal(str(view)) - of_day) < Decimal("0.01")
 
 
-def test_a_second_run_brings_in_the_next_day_only(platform: Platform, warehouse: Warehouse) -> None:
-    before = warehouse.row(f"SELECT MAX(usage_date) FROM {CATALOG}.gold.fact_usage")[0]
+def kill(noted: Path) -> None:
+    psutil.Process(json.loads(noted.read_text())["pid"]).kill()
+
+
+def kill_workspace(platform: Platform) -> None:
+    kill(platform.folder / "run" / "workspace.json")
+
+
+def kill_spark(platform: Platform) -> None:
+    """While the silver pipeline runs."""
+    deadline = time.monotonic() + 120
+    while not any(
+        "silver" in str(r.run_name) for r in platform.client.jobs.list_runs(active_only=True)
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    kill(platform.folder / "workspace" / "compute.json")
+
+
+def run_until(platform: Platform, moment: str, action: Callable[[Platform], None]) -> str:
+    """``make local`` in which something happens once its output shows the moment; the output."""
+    driver = platform.start("local")
+    output: list[str] = []
+    for line in driver.stdout or ():
+        if moment in line and moment not in "".join(output):
+            action(platform)
+        output.append(line)
+    assert driver.wait(timeout=120) == 1, output
+    assert any(moment in line for line in output)
+    return "".join(output)
+
+
+@pytest.mark.parametrize(
+    ("kill_server", "message"),
+    [
+        (kill_workspace, "The workspace ended in the middle"),
+        (kill_spark, "was killed (SIGKILL"),
+    ],
+)
+def test_a_killed_server_is_named_and_nothing_is_left_running(
+    platform: Platform, kill_server: Callable[[Platform], None], message: str
+) -> None:
+    output = run_until(platform, "Job refresh_orchestrator ...", kill_server)
+    assert message in " ".join(output.split())
+    assert output.count("Error:") == 1
+    assert "Traceback" not in output
+    wait_until_none(platform.folder)
+
+
+def test_a_rerun_goes_on_and_brings_in_the_next_day_only(platform: Platform) -> None:
+    """After the kills above: the day that they cut short comes in whole, and no other."""
+    days = [path.stem for path in (platform.tables / "billing.usage").glob("2*.parquet")]
+    assert len(days) == DAYS + 1
     report = platform.tools("local").stdout
+    assert "no new day" in report
     assert "reconciles with the source files" in report
     again = Warehouse.deployed(platform.client)
     after = again.row(f"SELECT MAX(usage_date) FROM {CATALOG}.gold.fact_usage")[0]
-    assert date.fromisoformat(str(after)) == date.fromisoformat(str(before)) + timedelta(days=1)
+    assert str(after) == max(days)
+    assert_gold_agrees(again, daily_cost(platform.tables))
 
 
 def test_other_sources_are_not_mixed_in(platform: Platform, tmp_path: Path) -> None:
