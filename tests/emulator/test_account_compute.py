@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from emulator.account.schemas import system_tables
 from emulator.account.simulate import next_day
 from tests.emulator.account_files import opened, simulated, value
 
@@ -439,6 +441,11 @@ def test_rows_come_late_and_columns_too(account: duckdb.DuckDBPyConnection) -> N
         _nothing(account, f"SELECT * FROM query_history WHERE {column} IS NOT NULL"
                  f" AND start_time < DATE '{first}' + 2")  # fmt: skip
         assert value(account, f"SELECT count({column}) FROM query_history") > 50
+    undeclared = "SELECT count(scaling_reason), min(exported_on) FILTER (scaling_reason <> '')"
+    rows, since = account.execute(f"{undeclared} FROM compute_warehouse_events").fetchall()[0]
+    assert rows > 5
+    assert since >= first + timedelta(days=5)
+    assert "scaling_reason" not in system_tables()["compute.warehouse_events"].arrow.names
 
 
 def test_true_costs_add_up(account: duckdb.DuckDBPyConnection) -> None:
