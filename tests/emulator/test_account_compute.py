@@ -241,6 +241,18 @@ def test_runs_on_all_purpose_clusters(account: duckdb.DuckDBPyConnection) -> Non
              f" WHERE {settled}")  # fmt: skip
 
 
+def test_clusters_of_jobs_live_as_long_as_their_usage(account: duckdb.DuckDBPyConnection) -> None:
+    account.execute("""
+        CREATE OR REPLACE TEMP TABLE lives AS
+        SELECT workspace_id, cluster_id, min(create_time) AS made, max(delete_time) AS gone
+        FROM compute_clusters WHERE cluster_source = 'JOB' GROUP BY ALL
+    """)
+    assert value(account, "SELECT count(*) FROM lives WHERE gone IS NULL") == 0
+    of_jobs = "FROM billed b JOIN lives l ON b.workspace_id = l.workspace_id AND id = cluster_id"
+    assert value(account, f"SELECT count(*) {of_jobs}") > 50
+    _nothing(account, f"{of_jobs} WHERE b.starts < l.made OR b.ends > l.gone")
+
+
 def test_warehouse_events_agree_with_the_bill(account: duckdb.DuckDBPyConnection) -> None:
     """Hour by hour the seconds from RUNNING until STOPPING are those that are billed."""
     account.execute("""
