@@ -2,7 +2,8 @@
 SHELL := /bin/sh
 PYTHON := .local/cache/venv/bin/python
 ENV ?= local
-export PYTHONDONTWRITEBYTECODE := 1
+# Compiled modules stay out of the source folders, and are not compiled again by every process.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/cache/pycache
 
 .DEFAULT_GOAL := help
 .PHONY: help setup local stop clean test check new docs bench plan deploy destroy
