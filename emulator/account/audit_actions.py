@@ -13,7 +13,7 @@ import pyarrow as pa
 import yaml
 
 from emulator.account.audit_things import Family, families_of
-from emulator.account.columns import Bools, Floats, Ints
+from emulator.account.columns import Bools, Floats, Ints, texts
 from emulator.account.plan import Plan
 
 _FILE = Path(__file__).with_name("audit_actions.yml")
@@ -32,6 +32,7 @@ class Action:
     level: str = "workspace"
     failed: tuple[float, int, str] = (0.0, 200, "")
     unseen: tuple[str, ...] = ()
+    moment: str | None = None
 
     @property
     def service(self) -> str:
@@ -71,7 +72,10 @@ class Slots:
     def maps(
         self, rng: np.random.Generator, action: Ints, drawn: Mapping[str, Ints]
     ) -> pa.MapArray:
-        """The request_params of rows, each filled with what the row is about."""
+        """The request_params of rows, each filled with what the row is about.
+
+        Runs are too many to be written into templates: theirs are the numbers themselves.
+        """
         rows = np.arange(len(action))
         things = np.stack([drawn[name] for name in self.names])
         offsets = np.concatenate([[0], np.cumsum(self.count[action])])
@@ -84,11 +88,13 @@ class Slots:
             any_ = rng.integers(0, self.length[chosen, slot])
             which = np.where(family < 0, any_, things[family, rows[has]])
             key[at] = self.key[chosen, slot]
-            value[at] = self.start[chosen, slot] + which
+            is_run = family == self.names.index("run")
+            known = self.start[chosen, slot] + which
+            value[at] = np.where(is_run, len(self.values) + rows[has], known)
         return pa.MapArray.from_arrays(
             pa.array(offsets, pa.int32()),
             self.keys.take(pa.array(key)),
-            self.values.take(pa.array(value)),
+            pa.concat_arrays([self.values, texts(drawn["run"])]).take(pa.array(value)),
         )
 
 

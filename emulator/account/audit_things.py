@@ -13,7 +13,7 @@ from emulator.account.lakehouse import NEVER, lakehouse_of
 from emulator.account.people import GROUPS, People, people_of
 from emulator.account.plan import METASTORE, Entity, Plan
 
-_TOKENS = 400
+_TOKENS, _GUESTS = 400, 20
 _STREAM_TOKENS = 67
 _ENTITIES = ("job", "cluster", "warehouse", "notebook", "pipeline", "endpoint")
 
@@ -50,10 +50,12 @@ def families_of(plan: Plan) -> dict[str, Family]:
         "table": _tables(plan, people),
         "user": _plain({"name": user.name, "id": str(7000 + user.number)} for user in users),
         "self": _plain({"name": person.name} for person in people.everyone),
+        "guest": _plain({"name": f"guest{number}@example.org"} for number in range(_GUESTS)),
         "group": _plain({"name": name} for name in GROUPS),
         "token": _plain({"id": uuid_of(rng)} for _ in range(_TOKENS)),
         "workspace": _plain({"id": w.workspace_id, "name": w.name} for w in plan.workspaces),
         "metastore": _plain([{"id": METASTORE}]),
+        "run": _plain([{"id": ""}]),
     }
 
 

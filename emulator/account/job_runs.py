@@ -174,7 +174,7 @@ def _ended(
         state_for_sure, attempts_for_sure = _SURE[day % len(_SURE)]
         chosen = rng.choice(long)
         state[chosen], attempts[chosen] = state_for_sure, attempts_for_sure
-    lost = _troubled(plan, day, "spot_loss", job) & (rng.random(size) < 0.8)
+    lost = _troubled(plan, day, "spot_loss", job)
     storm = _troubled(plan, day, "retry_storm", job)
     state[lost | storm | _troubled(plan, day, "failing_job", job)] = FAILED
     state[_troubled(plan, day, "job_timeouts", job)] = TIMED_OUT

@@ -64,7 +64,7 @@ def jobs_of(plan: Plan) -> tuple[Job, ...]:
     found = []
     for place, entity in enumerate(plan.entities):
         if entity.product.entity in ("job", "submit"):
-            tasks = 1 + entity.number * 31 % len(TASK_KEYS)
+            tasks = 1 + (entity.number + entity.number // 1000 * 2) % len(TASK_KEYS)
             job = Job(entity, place, entity.number, entity.entity_id, entity.name, tasks, False)
             found.append(job)
         found += [_guest(entity, place, ordinal) for ordinal in range(_guests(entity))]

@@ -55,11 +55,11 @@ def node_rows(plan: Plan, day: int) -> DayRows:
     parts: list[dict[str, Any]] = []
     rows = 0
     for place in _candidates(plan, day):
+        if rows >= budget and not _is_in_trouble(plan, plan.entities[place], day):
+            break
         part = _of_cluster(rng, plan, day, place, load, budget - rows)
         parts.append(part)
         rows += len(part["start"])
-        if rows >= budget:
-            break
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return _table(rng, plan, day, columns)
 

@@ -176,12 +176,13 @@ def _warehouse_windows(plan: Plan, day: int) -> _Windows:
     zero = midnight(plan, day) + hour * HOUR
     queueing = trouble_on(plan, "warehouse_queueing", day)
     crowded = np.array([queueing is not None and queueing.entity is e for e in plan.entities])
+    crowds = np.where(crowded[place], _QUEUEING_WEIGHT, 1.0)
     return _windows(
         plan,
         place,
         zero + begin[place, hour] * _SECOND,
         zero + end[place, hour] * _SECOND,
-        weight=(1.0 + place % 5) * np.where(crowded[place], _QUEUEING_WEIGHT, 1.0),
+        weight=((1 + place % 5) * crowds).astype(np.float64),
     )
 
 

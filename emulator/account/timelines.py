@@ -234,4 +234,5 @@ def _lags(rng: np.random.Generator, plan: Plan, day: int, end: Ints) -> Ints:
     """No slice is in the table before it has ended."""
     zero = midnight(plan, day)
     ended = np.maximum(end - 1 - zero, 0) // (24 * 3600 * _SECOND)
-    return np.maximum(lags(rng, end, zero), ended)
+    landed: Ints = np.maximum(lags(rng, end, zero), ended)
+    return landed

@@ -38,6 +38,11 @@ def _document() -> dict[str, Any]:
     return document
 
 
+def kinds() -> list[str]:
+    """The kinds of troubles.yml."""
+    return list(_document()["troubles"])
+
+
 def trouble_on(plan: Plan, kind: str, day: int) -> Trouble | None:
     """The incident of a kind that goes on on a day."""
     period = _document()["period_days"]

@@ -175,15 +175,15 @@ class _Shares:
         queries = queries_on(self._plan, self._day)
         of_run = (queries.run >= 0) & (queries.place >= 0)
         size = len(self._run_weights)
-        return np.bincount(queries.run[of_run], self.of_statements()[of_run], minlength=size)
+        return _sums(queries.run[of_run], self.of_statements()[of_run], size)
 
     def _split(self, pieces: _Pieces, weights: Floats, size: int) -> Floats:
         """The busy share of each hour's cost, by weight."""
         ran = self.ran.ravel()[pieces.key]
         paid = self.cost.ravel()[pieces.key] * self.busy[pieces.key] / (ran * _SECOND)
-        total = np.bincount(pieces.key, weights, minlength=self.ran.size)[pieces.key]
+        total = _sums(pieces.key, weights, self.ran.size)[pieces.key]
         shares = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
-        return np.bincount(pieces.source, paid * shares, minlength=size)
+        return _sums(pieces.source, paid * shares, size)
 
     def _run_pieces(self) -> _Pieces:
         runs = runs_on(self._plan, self._day)
@@ -210,6 +210,11 @@ class _Shares:
         begins = np.maximum(start[row], zero + hour * HOUR)
         ends = np.minimum(end[row], zero + (hour + 1) * HOUR)
         return _Pieces(source[row], place[row] * 24 + hour, begins, ends)
+
+
+def _sums(key: Ints, values: Floats, size: int) -> Floats:
+    """The sum of the values of each key."""
+    return np.bincount(key, values, minlength=size).astype(np.float64)
 
 
 @functools.lru_cache(maxsize=2)
@@ -245,8 +250,7 @@ def _hourly_costs(plan: Plan, day: int) -> Floats:
     )
     places = np.array([meter.place for meter in usage.activity.meters])[rows.source]
     size = len(plan.entities) * 24
-    found = np.bincount(places * 24 + rows.hour, dollars * usage.is_true, minlength=size)
-    return found.reshape(-1, 24)
+    return _sums(places * 24 + rows.hour, dollars * usage.is_true, size).reshape(-1, 24)
 
 
 def _prices(plan: Plan, day: int) -> tuple[Floats, Floats]:

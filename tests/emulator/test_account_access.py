@@ -54,6 +54,25 @@ CONTRADICTIONS = {
         FROM access_audit a JOIN lakeflow_jobs j ON a.workspace_id = j.workspace_id
           AND coalesce(request_params['jobId'], request_params['job_id']) = j.job_id
         WHERE service_name = 'jobs' AND event_time < j.create_time""",
+    "a run's event at another moment, or with another end": """
+        FROM access_audit a ANTI JOIN (
+          SELECT workspace_id, job_id, run_id, min(period_start_time) AS start,
+                 max(period_end_time) AS stop, max_by(result_state, period_end_time) AS state
+          FROM lakeflow_job_run_timeline GROUP BY ALL) r
+          ON a.workspace_id = r.workspace_id AND request_params['jobId'] = r.job_id
+          AND request_params['runId'] = r.run_id
+          AND event_time = CASE action_name WHEN 'runStart' THEN start ELSE stop END
+          AND CASE action_name WHEN 'runSucceeded' THEN state = 'SUCCEEDED'
+              WHEN 'runFailed' THEN state = 'FAILED' ELSE true END
+        WHERE action_name IN ('runStart', 'runSucceeded', 'runFailed')
+          AND event_date + 3 <= (SELECT max(event_date) FROM access_audit)""",
+    "a start of a cluster in another hour than the first that is billed": """
+        FROM access_audit a ANTI JOIN (
+          SELECT usage_metadata.cluster_id AS cluster_id, date_trunc('hour', min(usage_start_time))
+                 AS hour FROM billing_usage GROUP BY cluster_id, usage_date) u
+          ON request_params['clusterId'] = u.cluster_id AND date_trunc('hour', event_time) = hour
+        WHERE action_name = 'startResult'
+          AND event_date + 6 <= (SELECT max(event_date) FROM access_audit)""",
     "an event of a cluster that its workspace has not": """
         FROM access_audit a ANTI JOIN compute_clusters c ON a.workspace_id = c.workspace_id
           AND coalesce(request_params['clusterId'], request_params['cluster_id']) = c.cluster_id
@@ -204,6 +223,11 @@ KINDS_OF_ROWS = {
     "table read": "access_audit WHERE action_name = 'getTable'",
     "credential": "access_audit WHERE action_name = 'generateTemporaryTableCredential'",
     "notebook run": "access_audit WHERE action_name = 'runCommand'",
+    "run started": "access_audit WHERE action_name = 'runStart'",
+    "run failed": "access_audit WHERE action_name = 'runFailed'",
+    "cluster started": "access_audit WHERE action_name = 'startResult'",
+    "cluster stopped": "access_audit WHERE action_name = 'deleteResult'",
+    "user removed": "access_audit WHERE service_name = 'accounts' AND action_name = 'delete'",
     "download": "access_audit WHERE action_name = 'downloadQueryResult'",
     "export": "access_audit WHERE action_name = 'workspaceExport'",
     "administration": "access_audit WHERE action_name = 'workspaceConfEdit'",

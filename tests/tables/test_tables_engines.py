@@ -24,12 +24,21 @@ from health_monitor.tables import ensure_platform_tables, ensure_tables
 
 from emulator.account.simulate import simulate
 from tests.tables.conftest import column_types
+from tests.tables.silver_from_files import silver_of
 
 pytestmark = pytest.mark.spark
 CATALOG = "spark_catalog"
 SCHEMAS = ("bronze", "silver", "gold", "platform", "billing")
 SOURCES = ("usage", "list_prices", "account_prices")
-GOLD = ("dim_pricing", "fact_usage", "summary_cost", "fact_cost_summary")
+GOLD = (
+    "compute_activity",
+    "compute_hours",
+    "dim_cost_allocation",
+    "dim_pricing",
+    "fact_usage",
+    "summary_cost",
+    "fact_cost_summary",
+)
 NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
 QUANTUM = Decimal(1).scaleb(-18)
 
@@ -111,6 +120,9 @@ class Platform:
             self._create(
                 silver.quarantine, {**quarantine, "quarantined_at": "timestamp", "batch": "string"}
             )
+        for name in set(silver_of(self.definitions, set(GOLD))) - set(SOURCES):
+            table = self.definitions.silver[name].table
+            self._create(table, column_types(self.definitions, table))
         setup(self.spark, {**self.gold, "dim_sku": self.definitions.gold["dim_sku"]}, CATALOG)
 
     def _create(self, table: str, types: dict[str, str]) -> None:
@@ -184,7 +196,7 @@ class Platform:
         return {
             table: self.spark.sql(f"DESCRIBE HISTORY {CATALOG}.{table}").collect()[0]["version"]
             for table in [*tables, "platform.reconciliation", "platform.gold_watermarks"]
-            if table != "gold.fact_cost_summary"
+            if table not in ("gold.fact_cost_summary", "gold.compute_activity")
         }
 
 

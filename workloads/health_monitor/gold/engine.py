@@ -36,8 +36,9 @@ def setup(spark: SparkSession, definitions: dict[str, Gold], catalog: str) -> No
     touched = ensure_tables(spark, shapes, catalog)
     for definition in in_order(definitions):
         # a view of silver has to wait for silver's first update: the refresh creates it
-        ready = all(exists(spark, catalog, table) for table in tables_of(definition.sql))
-        if definition.type == "view" and ready:
+        if definition.type == "view" and all(
+            exists(spark, catalog, table) for table in tables_of(definition.sql)
+        ):
             spark.sql(create_view(definition, catalog))
     said("gold", started, tables=len(shapes), created_or_altered=len(touched))
 
@@ -81,7 +82,7 @@ class GoldRefresh:
         if not work.is_nothing:
             self._compute(definition, work)
             self.outcome[definition.table] = work.reason
-        if work.positions != feeds.known.get(definition.table):
+        if work.positions != feeds.known_of(definition):
             self.done[definition.table] = work.positions
         said(definition.table, started, refreshed=work.reason)
 

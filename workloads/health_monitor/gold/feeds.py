@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from health_monitor.gold.order import feeds_of
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 WATERMARKS = "platform.gold_watermarks"
 MOST_TOUCHED = 400
+CHANGES_ARE_KEPT = timedelta(days=6)
+"""Delta's cleaning removes files of changes after 7 days, unless a table says otherwise."""
 ITSELF = "(its definition)"
 """The feed of a table that reads no other."""
 
@@ -80,11 +83,17 @@ class Feeds:
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(self._state, sorted(feeds)))
 
+    def known_of(self, definition: Gold) -> dict[str, Position]:
+        """How far the feeds of a table were read before, those that it still has."""
+        feeds = feeds_of(definition) or [ITSELF]
+        known = self.known.get(definition.table, {})
+        return {feed: known[feed] for feed in feeds if feed in known}
+
     def work(self, definition: Gold) -> Work:
         """What a table needs, given how far its feeds were read."""
-        known = self.known.get(definition.table, {})
-        feeds = feeds_of(definition) or [ITSELF]
+        known = self.known_of(definition)
         hash_ = self._hash(definition)
+        feeds = feeds_of(definition) or [ITSELF]
         positions = {feed: Position(self._state(feed), hash_) for feed in feeds}
         if positions == known:
             return Work([], positions, "nothing new")
@@ -93,7 +102,7 @@ class Feeds:
         refresh = definition.refresh
         if refresh is None:
             return Work(None, positions, "a feed changed")
-        reason = _everything(refresh.feeds, positions, known)
+        reason = self._everything(refresh.feeds, positions, known)
         if reason:
             return Work(None, positions, reason)
         touched: set[Any] = set()
@@ -155,6 +164,39 @@ class Feeds:
             parts.append(json.dumps(definition.rows, default=str, sort_keys=True))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
+    def _everything(
+        self,
+        feeds: Iterable[Feed],
+        positions: Mapping[str, Position],
+        known: Mapping[str, Position],
+    ) -> str | None:
+        """Why a table has to be computed as a whole, if it has to."""
+        for feed in feeds:
+            now, before = positions[feed.table], known.get(feed.table)
+            if before is None:
+                return f"{feed.table} is a new feed"
+            if before.definition_hash != now.definition_hash:
+                return "the definition is another"
+            if before.state.feed_id != now.state.feed_id:
+                return f"{feed.table} is another table"
+            if now.state.version < before.state.version:
+                return f"{feed.table} was restored"
+            if now.state.version > before.state.version:
+                if feed.touches is None and feed.versions is None:
+                    return f"{feed.table} changed"
+                if self._is_forgotten(feed.table, before.state):
+                    return f"the changes of {feed.table} may be gone"
+        return None
+
+    def _is_forgotten(self, feed: str, before: State) -> bool:
+        """Whether the first change that was not read is so old that its files may be gone."""
+        oldest = time.time() - CHANGES_ARE_KEPT.total_seconds()
+        if before.committed_at is not None and before.committed_at.timestamp() > oldest:
+            return False
+        history = self.spark.sql(f"DESCRIBE HISTORY {full_name(self.catalog, feed)}")
+        unread = history.where(f"version = {before.version + 1}").select("timestamp").collect()
+        return not unread or unread[0][0].timestamp() < oldest
+
     def _touched(self, definition: Gold, feed: Feed, first: int, last: int) -> frozenset[Any]:
         """The values that a feed's changes touch; tables that ask the same share the answer."""
         asked = feed.touches or f"versions for {definition.table}"
@@ -174,27 +216,6 @@ class Feeds:
                 definition, feed.table, feed.versions, view, columns, self.catalog
             )
         return with_relation(qualify(feed.touches or "", self.catalog), "changes", view)
-
-
-def _everything(
-    feeds: Iterable[Feed], positions: Mapping[str, Position], known: Mapping[str, Position]
-) -> str | None:
-    """Why a table has to be computed as a whole, if it has to."""
-    for feed in feeds:
-        now, before = positions[feed.table], known.get(feed.table)
-        if before is None:
-            return f"{feed.table} is a new feed"
-        if (before.state.feed_id, before.definition_hash) != (
-            now.state.feed_id,
-            now.definition_hash,
-        ):
-            return f"{feed.table} or the definition is another"
-        if now.state.version < before.state.version:
-            return f"{feed.table} was restored"
-        everything = feed.touches is None and feed.versions is None
-        if now.state.version > before.state.version and everything:
-            return f"{feed.table} changed"
-    return None
 
 
 def _row(position: Position) -> tuple[str, int, datetime | None, str]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
+from sqlglot import TokenType
+
 from health_monitor.runtime import literal
 from health_monitor.spec import Gold
 from health_monitor.spec.sql import quoted, tokens
@@ -42,7 +44,7 @@ def with_relation(sql: str, name: str, relation: str) -> str:
     pieces: list[str] = []
     end = 0
     for token in tokens(sql):
-        if token.text == name:
+        if token.text == name and token.token_type != TokenType.STRING:
             pieces += [sql[end : token.start], relation]
             end = token.end + 1
     return "".join([*pieces, sql[end:]])

@@ -47,12 +47,12 @@ def rows_of_versions(
 WITH images AS (
   SELECT {keys}, {begin} AS begins, COALESCE({end}, {NEVER}) AS ends,
     TO_JSON(STRUCT({content})) AS content,
-    _change_type IN ('delete', 'update_preimage') AS was
+    _change_type IN ('delete', 'update_preimage') AS existed
   FROM {changes}
 ),
 windows AS (
   SELECT {keys}, begins, MAX(ends) AS ends, MIN(ends) AS first_end,
-    COUNT(DISTINCT content) = 1 AND MAX(was) AND NOT MIN(was) AS only_ends_elsewhere
+    COUNT(DISTINCT content) = 1 AND MAX(existed) AND NOT MIN(existed) AS only_ends_elsewhere
   FROM images
   GROUP BY {keys}, begins
 ),
@@ -65,12 +65,12 @@ touched AS (
 )
 SELECT DISTINCT t.{by}
 FROM (
-  SELECT {by}, {target}, {versions.at} AS at
+  SELECT {by}, {target}, {versions.at} AS read_at
   FROM {full_name(catalog, definition.table)}
 ) AS t
 JOIN touched AS w ON {joined}
-  AND (w.is_first OR t.at >= CASE WHEN w.only_ends_elsewhere THEN w.first_end ELSE w.begins END)
-  AND t.at < w.ends"""
+  AND (w.is_first OR t.read_at >= CASE WHEN w.only_ends_elsewhere THEN w.first_end ELSE w.begins END)
+  AND t.read_at < w.ends"""
 
 
 def _renamed(versions: Versions) -> list[tuple[str, str]]:

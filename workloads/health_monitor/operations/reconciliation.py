@@ -36,8 +36,9 @@ facts AS (
     COUNT(*) AS records,
     SUM(usage_quantity) AS quantity,
     SUM(effective_cost) AS cost,
-    SUM(CASE WHEN attribution_class = 'attributed' THEN effective_cost END) AS attributed,
+    SUM(attributed_cost) AS attributed,
     SUM(CASE WHEN attribution_class = 'shared' THEN effective_cost END) AS shared,
+    SUM(idle_cost) AS idle,
     COUNT_IF(price_status = 'unpriced') AS unpriced
   FROM gold.fact_usage
   GROUP BY usage_date
@@ -58,13 +59,16 @@ SELECT
   f.cost AS gold_cost,
   f.attributed AS attributed_cost,
   f.shared AS shared_cost,
+  f.idle AS idle_cost,
   m.cost AS summary_cost,
   COALESCE(f.unpriced, 0) AS unpriced_records,
   s.records = COALESCE(f.records, 0) + COALESCE(q.records, 0)
     AND COALESCE(s.quantity, 0) = COALESCE(f.quantity, 0) + COALESCE(q.quantity, 0)
     AND f.cost <=> m.cost
     AND f.records <=> m.records
-    AND COALESCE(f.cost, 0) = COALESCE(f.attributed, 0) + COALESCE(f.shared, 0)
+    AND COALESCE(f.cost, 0) = CAST(COALESCE(f.attributed, 0) AS DECIMAL(36, 18))
+      + CAST(COALESCE(f.shared, 0) AS DECIMAL(36, 18))
+      + CAST(COALESCE(f.idle, 0) AS DECIMAL(36, 18))
     AS is_reconciled
 FROM source AS s
 LEFT JOIN facts AS f ON f.usage_date <=> s.usage_date
@@ -81,6 +85,7 @@ FIGURES = [
     "gold_cost",
     "attributed_cost",
     "shared_cost",
+    "idle_cost",
     "summary_cost",
     "unpriced_records",
     "is_reconciled",
@@ -90,11 +95,14 @@ FIGURES = [
 def reconcile(spark: SparkSession, catalog: str) -> None:
     """Compare all days, and keep what differs from the last comparison."""
     started = time.monotonic()
-    compared = spark.sql(qualify(COMPARED, catalog)).collect()
+    frame = spark.sql(qualify(COMPARED, catalog))
+    compared = frame.collect()
     table = full_name(catalog, "platform.reconciliation")
     now = datetime.now(UTC)
-    schema = spark.table(table).schema
-    rows = spark.createDataFrame([(*row, now) for row in compared], schema)
+    columns = ", ".join(f"{name} {type_}" for name, type_ in frame.dtypes)
+    rows = spark.createDataFrame(
+        [(*row, now) for row in compared], f"{columns}, checked_at timestamp"
+    )
     differs = " OR ".join(f"NOT (t.{name} <=> s.{name})" for name in FIGURES)
     with temporary_view(spark, rows) as view:
         spark.sql(

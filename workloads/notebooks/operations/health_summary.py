@@ -33,6 +33,7 @@ reconciliation = spark.sql(
       gold_cost,
       attributed_cost,
       shared_cost,
+      idle_cost,
       unpriced_records,
       quarantined_records,
       is_reconciled

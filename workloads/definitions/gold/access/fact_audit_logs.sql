@@ -25,6 +25,7 @@ WITH events AS (
     -- computing one day anew reads that day only
     ROW_NUMBER() OVER (PARTITION BY event_date, event_id ORDER BY event_time, workspace_id) AS copy
   FROM silver.silver_audit
+  WHERE event_date BETWEEN :first_day AND :last_day
   UNION ALL
   SELECT
     'inbound_network' AS event_source,
@@ -52,6 +53,7 @@ WITH events AS (
     CAST(NULL AS STRING) AS response_error_message,
     1 AS copy
   FROM silver.silver_inbound_network
+  WHERE event_time >= :first_day AND event_time < DATE_ADD(:last_day, 1)
   UNION ALL
   SELECT
     'outbound_network' AS event_source,
@@ -82,6 +84,7 @@ WITH events AS (
     CAST(NULL AS STRING) AS response_error_message,
     1 AS copy
   FROM silver.silver_outbound_network
+  WHERE event_time >= :first_day AND event_time < DATE_ADD(:last_day, 1)
 ),
 judged AS (
   SELECT

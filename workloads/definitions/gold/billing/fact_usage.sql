@@ -155,7 +155,8 @@ SELECT
   END AS attributed_cost,
   CASE
     WHEN h.busy_share IS NOT NULL AND attribution_class <> 'shared' THEN
-      effective_cost - attributed_cost
+      -- one digit less before the point: the difference of two full widths would lose a decimal
+      CAST(effective_cost AS DECIMAL(37, 18)) - CAST(attributed_cost AS DECIMAL(37, 18))
   END AS idle_cost
 FROM usage AS u
 LEFT JOIN gold.dim_pricing AS p

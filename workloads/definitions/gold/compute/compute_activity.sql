@@ -55,7 +55,7 @@ uses AS (
     compute.warehouse_id AS compute_id,
     'statement' AS user_kind,
     statement_id AS user_id,
-    TIMESTAMPADD(MILLISECOND, -execution_duration_ms, end_time) AS begins,
+    TIMESTAMP_MICROS(UNIX_MICROS(end_time) - execution_duration_ms * 1000) AS begins,
     end_time AS ends,
     COALESCE(total_task_duration_ms, 0) AS task_ms
   FROM silver.silver_query_history

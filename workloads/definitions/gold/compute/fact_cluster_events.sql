@@ -160,8 +160,8 @@ measured AS (
     SUM(part_us - LEAST(busy_us, part_us)) AS idle_us,
     SUM(
       CASE
-        WHEN hour_idle_cost = 0 OR hour_idle_seconds = 0 THEN hour_idle_cost * 0
-        ELSE
+        WHEN hour_idle_cost = 0 OR hour_idle_seconds = 0 THEN CAST(0 AS DECIMAL(38, 18))
+        WHEN hour_idle_cost IS NOT NULL THEN
           CAST(hour_idle_cost AS DECIMAL(30, 18)) * CAST(
             CAST((part_us - LEAST(busy_us, part_us)) AS DECIMAL(18, 0))
               / CAST(hour_idle_seconds * 1000000 AS DECIMAL(18, 0))

@@ -44,12 +44,12 @@ WITH parts AS (
     -- workers tell how large a cluster has to be; drivers only where there are no workers
     COALESCE(
       CAST(
-        SUM(CASE WHEN NOT driver THEN CAST(cpu_total_percent AS DECIMAL(9, 6)) * record_minutes END)
+        SUM(CASE WHEN NOT driver THEN CAST(cpu_total_percent AS DECIMAL(12, 6)) * record_minutes END)
           / SUM(CASE WHEN NOT driver AND cpu_total_percent IS NOT NULL THEN record_minutes END)
         AS DOUBLE
       ),
       CAST(
-        SUM(CAST(cpu_total_percent AS DECIMAL(9, 6)) * record_minutes)
+        SUM(CAST(cpu_total_percent AS DECIMAL(12, 6)) * record_minutes)
           / SUM(CASE WHEN cpu_total_percent IS NOT NULL THEN record_minutes END)
         AS DOUBLE
       )
@@ -62,12 +62,12 @@ WITH parts AS (
     ) AS p95_cpu_percent,
     COALESCE(
       CAST(
-        SUM(CASE WHEN NOT driver THEN CAST(mem_used_percent AS DECIMAL(9, 6)) * record_minutes END)
+        SUM(CASE WHEN NOT driver THEN CAST(mem_used_percent AS DECIMAL(12, 6)) * record_minutes END)
           / SUM(CASE WHEN NOT driver AND mem_used_percent IS NOT NULL THEN record_minutes END)
         AS DOUBLE
       ),
       CAST(
-        SUM(CAST(mem_used_percent AS DECIMAL(9, 6)) * record_minutes)
+        SUM(CAST(mem_used_percent AS DECIMAL(12, 6)) * record_minutes)
           / SUM(CASE WHEN mem_used_percent IS NOT NULL THEN record_minutes END)
         AS DOUBLE
       )

@@ -30,12 +30,12 @@ pictures AS (
     storage_path,
     seen_by,
     snapshot_date,
-    __START_AT AS first_day,
+    __START_AT AS first_seen,
     __END_AT IS NULL AND snapshot_date < MAX(snapshot_date) OVER () AS is_gone
   FROM silver.silver_information_schema_tables
 ),
 versions AS (
-  SELECT p.*, first_day AS day, TRUE AS is_visible FROM pictures AS p
+  SELECT p.*, first_seen AS day, TRUE AS is_visible FROM pictures AS p
   UNION ALL
   -- Absence is a version too: what it was like when it was last seen, and that it is not shown
   SELECT p.*, DATE_ADD(snapshot_date, 1) AS day, FALSE AS is_visible FROM pictures AS p WHERE is_gone

@@ -10,6 +10,7 @@ WITH activity AS (
     COUNT(DISTINCT source_table_full_name) AS distinct_tables_read,
     COUNT(DISTINCT target_table_full_name) AS distinct_tables_written
   FROM gold.fact_table_lineage
+  WHERE event_date BETWEEN :first_day AND :last_day
   GROUP BY
     event_date,
     COALESCE(workspace_id, '0'),
@@ -18,11 +19,12 @@ WITH activity AS (
     COALESCE(source_catalog_name, 'unassigned')
 ),
 days AS (
-  SELECT EXPLODE(SEQUENCE(first_day, last_day, INTERVAL 1 DAY)) AS metric_date
+  SELECT d.metric_date
   FROM (
-    SELECT MIN(__START_AT) AS first_day, MAX(snapshot_date) AS last_day
+    SELECT EXPLODE(SEQUENCE(MIN(__START_AT), MAX(snapshot_date), INTERVAL 1 DAY)) AS metric_date
     FROM silver.silver_information_schema_tables
-  )
+  ) AS d
+  WHERE d.metric_date BETWEEN :first_day AND :last_day
 ),
 tables_seen AS (
   SELECT
@@ -39,10 +41,12 @@ uses AS (
   SELECT source_table_full_name AS table_full_name, event_date, TRUE AS is_read
   FROM gold.fact_table_lineage
   WHERE source_table_full_name IS NOT NULL
+    AND event_date BETWEEN DATE_SUB(:first_day, 29) AND :last_day
   UNION
   SELECT target_table_full_name AS table_full_name, event_date, FALSE AS is_read
   FROM gold.fact_table_lineage
   WHERE target_table_full_name IS NOT NULL
+    AND event_date BETWEEN DATE_SUB(:first_day, 29) AND :last_day
 ),
 tables_used AS (
   SELECT
@@ -60,7 +64,7 @@ tables_used AS (
   GROUP BY t.metric_date, t.table_catalog, t.table_full_name
 ),
 lineage_kept AS (
-  SELECT MIN(event_date) AS first_day FROM gold.fact_table_lineage
+  SELECT MIN(event_date) AS since FROM gold.fact_table_lineage
 ),
 inventory AS (
   SELECT
@@ -75,7 +79,7 @@ inventory AS (
   GROUP BY metric_date, table_catalog
 ),
 classified AS (
-  SELECT MIN(__START_AT) AS first_day FROM silver.silver_data_classification_results
+  SELECT MIN(__START_AT) AS since FROM silver.silver_data_classification_results
 ),
 sensitive AS (
   -- What left the results was not found to be harmless: it counts until it is found otherwise
@@ -124,8 +128,8 @@ SELECT
   CAST(NULL AS BIGINT) AS tables_tagged,
   i.tables_with_owner,
   i.tables_with_lineage,
-  CASE WHEN l.first_day <= DATE_SUB(i.metric_date, 29) THEN i.unused_tables END AS unused_tables,
-  CASE WHEN c.first_day <= i.metric_date THEN COALESCE(s.sensitive_columns, 0L) END
+  CASE WHEN l.since <= DATE_SUB(i.metric_date, 29) THEN i.unused_tables END AS unused_tables,
+  CASE WHEN c.since <= i.metric_date THEN COALESCE(s.sensitive_columns, 0L) END
     AS sensitive_columns,
   CAST(NULL AS BIGINT) AS masked_sensitive_columns,
   100.0D * i.tables_with_lineage / i.tables_total AS coverage_pct

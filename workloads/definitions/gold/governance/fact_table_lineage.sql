@@ -7,6 +7,7 @@ WITH columns_moved AS (
     target_table_full_name,
     COUNT(DISTINCT STRUCT(source_column_name, target_column_name)) AS column_count
   FROM silver.silver_column_lineage
+  WHERE event_date BETWEEN :first_day AND :last_day
   GROUP BY event_date, workspace_id, event_id, source_table_full_name, target_table_full_name
 ),
 flows AS (
@@ -34,6 +35,7 @@ flows AS (
     statement_id,
     ROW_NUMBER() OVER (PARTITION BY event_date, record_id ORDER BY event_time) AS copy
   FROM silver.silver_table_lineage
+  WHERE event_date BETWEEN :first_day AND :last_day
 )
 SELECT
   t.record_id,

@@ -239,6 +239,7 @@ SELECT
     WHEN effective_cost IS NOT NULL THEN 'attributed'
     WHEN billed_run_id IS NOT NULL THEN 'unpriced'
     WHEN opening.run_type = 'WORKFLOW_RUN' THEN 'on_parent'
+    WHEN ARRAY_CONTAINS(compute_kinds, 'warehouse') THEN 'on_statements'
     ELSE 'not_billed'
   END AS cost_attribution_class,
   sla_seconds,

@@ -15,6 +15,7 @@ WITH results AS (
       ORDER BY table_id DESC
     ) AS place
   FROM silver.silver_data_quality_table_results
+  WHERE event_time >= :first_day AND event_time < DATE_ADD(:last_day, 1)
 ),
 assessed AS (
   SELECT
@@ -60,6 +61,7 @@ rules AS (
     MAX(records_checked) AS records_checked,
     MAX(records_failed) AS records_failed
   FROM platform.expectation_results
+  WHERE checked_at >= :first_day AND checked_at < DATE_ADD(:last_day, 1)
   GROUP BY table_full_name, update_id, DATE(checked_at), rule
 ),
 updates AS (

@@ -19,6 +19,7 @@ WITH requests AS (
       PARTITION BY DATE(request_time), workspace_id, databricks_request_id ORDER BY request_time
     ) AS copy
   FROM silver.silver_endpoint_usage
+  WHERE request_time >= :first_day AND request_time < DATE_ADD(:last_day, 1)
 ),
 entities AS (
   SELECT
@@ -67,7 +68,10 @@ billed_hours AS (
       INTERVAL 1 HOUR
     )) AS usage_hour
   FROM gold.fact_usage
-  WHERE usage_metadata_endpoint_name IS NOT NULL AND effective_cost IS NOT NULL
+  WHERE usage_metadata_endpoint_name IS NOT NULL
+    AND effective_cost IS NOT NULL
+    AND usage_end_time >= :first_day
+    AND usage_start_time < DATE_ADD(:last_day, 1)
 ),
 costs AS (
   -- A share has 23 decimals, so that money times share is exact to its 18th
