@@ -5,6 +5,7 @@ All of it is asked of the Parquet files with DuckDB, in terms of the tables alon
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.emulator.account_files import opened, value
+from emulator.account.simulate import next_day
+from tests.emulator.account_files import opened, simulated, value
 
 # When each warehouse ran, by its events: from RUNNING until STOPPING.
 RUNNING = """
@@ -481,3 +483,31 @@ def test_true_costs_of_runs_are_those_of_the_bill(account: duckdb.DuckDBPyConnec
     """).fetchall()
     assert len(differing) > 50
     assert [row for row in differing if (row[3], row[4]) != (row[5], row[6])] == []
+
+
+def test_statements_are_revised_for_some_days(tmp_path: Path) -> None:
+    """A row that is there may say something else a day later, and says when it was changed."""
+    account = simulated(tmp_path / "a", days=6, rows=9000)
+    history = account / "tables" / "query.history"
+    before = tmp_path / "before"
+    shutil.copytree(history, before)
+    next_day(account)
+    with duckdb.connect() as connection:
+        for name, folder in (("old", before), ("new", history)):
+            rows = f"FROM read_parquet('{folder}/*.parquet', union_by_name = true)"
+            connection.execute(f"CREATE VIEW {name} AS {rows}")
+        kept = value(connection, "SELECT count(*) FROM old JOIN new USING (statement_id)")
+        assert kept == value(connection, "SELECT count(*) FROM old")
+        changed = connection.execute("""
+            SELECT max(o.end_time)::DATE - min(o.end_time)::DATE, count(*),
+                   bool_and(n.update_time > o.update_time), bool_or(n.total_task_duration_ms
+                   > o.total_task_duration_ms), bool_and(o.result_fetch_duration_ms IS NULL)
+            FROM old o JOIN new n USING (statement_id) WHERE o.update_time <> n.update_time
+        """).fetchall()
+        days, rows, later, heavier, unfetched = changed[0]
+        assert rows >= 1
+        assert days <= 3
+        assert (later, heavier, unfetched) == (True, True, True)
+        late = "SELECT count(*) FROM new ANTI JOIN old USING (statement_id)"
+        today = "(SELECT max(start_time)::DATE FROM new)"
+        assert value(connection, f"{late} WHERE start_time::DATE < {today}") >= 1
