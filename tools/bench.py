@@ -124,22 +124,29 @@ def _use_two_cores() -> None:
 
 def _platform_figures(folder: Path, sizes: Sizes, steps: Steps) -> list[Figure]:
     with ExitStack() as stack:
-        short, long = (
-            _first_load(stack, folder / name, sizes, part, steps)
-            for name, part in (("short", GROWTH), ("long", 1))
-        )
+        long = _first_load(stack, folder / "long", sizes, 1, steps)
         # Before more days come: DuckDB reads the files that the first load read.
         figures = [_duckdb(long, steps)] if 3 in sizes.figures else []
-        for number in range(1, sizes.repeat + 1):
-            with steps.step(f"Day {number} of {sizes.repeat} more, on both histories") as step:
-                for history in (short, long):
-                    _one_more_day(history)
-                step.say(f"{short.days[-1].seconds:.1f} s and {long.days[-1].seconds:.1f} s")
-        figures.append(_growth(short, long))
+        histories = [long]
+        if 1 in sizes.figures:
+            histories.append(_first_load(stack, folder / "short", sizes, GROWTH, steps))
+        if {1, 2} & {*sizes.figures}:
+            _more_days(histories, sizes, steps)
+        if 1 in sizes.figures:
+            figures.append(_growth(*histories))
         if 2 in sizes.figures:
             figures.append(_straightforward(long, steps))
-    wanted = [figure for figure in figures if figure.number in sizes.figures]
-    return sorted(wanted, key=lambda figure: figure.number)
+    return sorted(figures, key=lambda figure: figure.number)
+
+
+def _more_days(histories: list[History], sizes: Sizes, steps: Steps) -> None:
+    for number in range(1, sizes.repeat + 1):
+        with steps.step(f"Day {number} of {sizes.repeat} more, on each history") as step:
+            for history in histories:
+                history.platform.account.add_day()
+                history.platform.bring_in()
+                history.days.append(history.platform.refresh())
+            step.say(" and ".join(f"{history.days[-1].seconds:.1f} s" for history in histories))
 
 
 def _first_load(stack: ExitStack, folder: Path, sizes: Sizes, part: int, steps: Steps) -> History:
@@ -160,13 +167,7 @@ def _first_load(stack: ExitStack, folder: Path, sizes: Sizes, part: int, steps: 
         return history
 
 
-def _one_more_day(history: History) -> None:
-    history.platform.account.add_day()
-    history.platform.bring_in()
-    history.days.append(history.platform.refresh())
-
-
-def _growth(short: History, long: History) -> Figure:
+def _growth(long: History, short: History) -> Figure:
     parts = {
         "seconds a day": {"short history": _seconds(short), "long history": _seconds(long)},
         "layers of the last day, long history": _rounded(long.days[-1].layers),
