@@ -6,7 +6,7 @@ ENV ?= local
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/cache/pycache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local stop clean test check new docs bench plan deploy destroy
+.PHONY: help setup local stop clean test soak check new docs bench plan deploy destroy
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -29,6 +29,9 @@ clean: stop      ## remove all that was made
 test: setup      ## all tests
 	@$(PYTHON) -m tools browser
 	@$(PYTHON) -m pytest
+
+soak: setup      ## kill Spark 20 times while it works, and compare (an hour)
+	@$(PYTHON) -m pytest tests/soak
 
 check: setup     ## definitions, types and lint, in seconds
 	@$(PYTHON) -m ruff check .
