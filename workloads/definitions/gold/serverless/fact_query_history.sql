@@ -35,6 +35,7 @@ parts AS (
     AND h.hour_start = a.hour_start
   LEFT JOIN gold.compute_costs AS c
     ON c.usage_date = a.usage_date
+    AND c.usage_date >= :first_day
     AND c.workspace_id = a.workspace_id
     AND c.compute_kind = a.compute_kind
     AND c.compute_id = a.compute_id
