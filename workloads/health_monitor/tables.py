@@ -29,7 +29,8 @@ def ensure_tables(spark: SparkSession, shapes: Iterable[TableShape], catalog: st
     for shape in wanted:
         statements = [create_table(shape, catalog)]
         if exists(spark, catalog, shape.table):
-            statements = alterations(shape, table_state(spark, catalog, shape.table), catalog)
+            state = table_state(spark, catalog, shape.table, constrained=bool(shape.key))
+            statements = alterations(shape, state, catalog)
         for statement in statements:
             spark.sql(statement)
         touched += [shape.table] if statements else []
@@ -57,21 +58,28 @@ def exists(spark: SparkSession, catalog: str, table: str) -> bool:
     return bool(spark.catalog.tableExists(full_name(catalog, table)))
 
 
-def table_state(spark: SparkSession, catalog: str, table: str) -> TableState:
-    """What a table looks like now."""
+def table_state(
+    spark: SparkSession, catalog: str, table: str, *, constrained: bool = True
+) -> TableState:
+    """What a table looks like now; one that is to have no constraints is not asked for them."""
     name = full_name(catalog, table)
     fields = spark.table(name).schema.fields
     detail = spark.sql(f"DESCRIBE DETAIL {name}").collect()[0]
-    schema, short_name = table.split(".")
-    constraints = spark.sql(
-        f"SELECT constraint_name FROM {quoted(catalog)}.information_schema.table_constraints "
-        "WHERE table_schema = :schema AND table_name = :name",
-        args={"schema": schema, "name": short_name},
-    )
+    constraints = _constraints(spark, catalog, table) if constrained else frozenset()
     return TableState(
         comment=detail["description"],
         columns={field.name: field.metadata.get("comment") for field in fields},
         required=frozenset(field.name for field in fields if not field.nullable),
         properties=dict(detail["properties"] or {}),
-        constraints=frozenset(row[0] for row in constraints.collect()),
+        constraints=constraints,
     )
+
+
+def _constraints(spark: SparkSession, catalog: str, table: str) -> frozenset[str]:
+    schema, short_name = table.split(".")
+    found = spark.sql(
+        f"SELECT constraint_name FROM {quoted(catalog)}.information_schema.table_constraints "
+        "WHERE table_schema = :schema AND table_name = :name",
+        args={"schema": schema, "name": short_name},
+    )
+    return frozenset(row[0] for row in found.collect())
