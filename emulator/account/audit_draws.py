@@ -154,19 +154,16 @@ def _traces(
     address = actor
     if spec.get("address") == "foreign":
         address = np.full(rows, _foreign_address(plan, happening))
-    changes: dict[str, Any] = {}
-    if "status" in spec:
-        changes = {"status": np.full(rows, spec["status"]), "error": action}
-    else:
-        changes = {"status": np.full(rows, 200), "error": np.full(rows, -1)}
+    fails = "status" in spec
     return _changed(
         draws,
         actor=actor,
         address=address,
         micros=rng.integers(start, end, rows),
+        status=np.full(rows, spec.get("status", 200)),
+        error=action if fails else np.full(rows, -1),
         incident=np.full(rows, number),
         things=things,
-        **changes,
     )
 
 
