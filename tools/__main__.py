@@ -73,6 +73,7 @@ def _add_bench(commands: Any) -> None:
     bench.add_argument("--usage-rows", type=int, help="of the long history (default 60,000)")
     bench.add_argument("--days", type=int, help="of the long history (default 120)")
     bench.add_argument("--memory-rows", type=int, help="usage rows of figure 4 (default 60,000)")
+    bench.add_argument("--repeat", type=int, help="days brought in on each history (default 1)")
     bench.add_argument("--figures", type=int, nargs="+", choices=(1, 2, 3, 4), help="only these")
     bench.add_argument("--json", type=Path, help="write the figures to this file too")
     bench.set_defaults(action=_bench)
@@ -146,7 +147,7 @@ def _docs(arguments: argparse.Namespace, steps: Steps) -> int:
 def _bench(arguments: argparse.Namespace, steps: Steps) -> int:
     from tools.bench import Sizes, run
 
-    names = ("usage_rows", "days", "memory_rows", "figures")
+    names = ("usage_rows", "days", "memory_rows", "repeat", "figures")
     given = {n: value for n in names if (value := getattr(arguments, n)) is not None}
     run(Sizes(**given), arguments.json, steps)
     return 0

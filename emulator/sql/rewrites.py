@@ -19,8 +19,6 @@ _RELATION_WORDS = {"FROM", "JOIN", "INTO", "UPDATE", "USING"}
 _FROM_IS_NO_RELATION = {
     "EXTRACT", "TRIM", "SUBSTRING", "SUBSTR", "OVERLAY", "POSITION", "LTRIM", "RTRIM", "BTRIM",
 }  # fmt: skip
-# After these comes a Delta table to make, change or describe: an account's files brought it.
-_NO_VIEW = {"TABLE", "EXISTS", "TBLPROPERTIES", "HISTORY", "DETAIL"}
 _NO_ALIAS = {
     "", "WHERE", "JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "ON", "USING", "GROUP",
     "ORDER", "HAVING", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "QUALIFY", "WINDOW", "LATERAL",
@@ -139,8 +137,6 @@ def rewrite_information_schema(sql: str, context: Context, plan: Plan) -> str:
         if place == 1 and lowered[0] not in (CATALOG, "system"):
             raise no_such_catalog(parts[0])
         rest = lowered[place + 1 :]
-        if len(rest) == 1 and statement.word(start - 1) in _NO_VIEW:
-            continue
         if len(rest) == 1:
             edits.replace(start, end, _relation(statement, end, rest[0], plan))
         elif len(rest) > 1:

@@ -273,21 +273,6 @@ def test_information_schema_becomes_temporary_views(bench: Workbench) -> None:
     assert planned.views == ["tables", "columns"]
 
 
-def test_a_system_table_of_information_schema_is_a_table(bench: Workbench) -> None:
-    """A simulated account has one; it is made and changed beside the view of that name."""
-    table = "`spark_catalog`.`information_schema`.`tables`"
-    for statement in (
-        f"CREATE TABLE {table} (`table_name` string) USING DELTA",
-        f"CREATE TABLE IF NOT EXISTS {table} (`table_name` string) USING DELTA",
-        f"ALTER TABLE {table} SET TBLPROPERTIES ('a' = 'b')",
-        f"SHOW TBLPROPERTIES {table}",
-        f"DESCRIBE HISTORY {table} LIMIT 1",
-    ):
-        planned = bench.plan(statement)
-        assert planned.sql == [statement]
-        assert planned.views == []
-
-
 def test_functions_that_spark_lacks(bench: Workbench) -> None:
     text = spark_text(bench, "SELECT bin_floor(BIN_FLOOR(a, 2) + f(1, 2), 5), x.bin_floor FROM t")
     inner = "(FLOOR((a) / (2)) * (2))"
