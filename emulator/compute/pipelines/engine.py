@@ -109,6 +109,8 @@ class _Update:
         with ThreadPoolExecutor(1 if own_settings else DATASETS_AT_ONCE) as threads:
             for _ in threads.map(self._ensure, keys):
                 pass
+        flows = [flow.name for key in keys for flow in self.registry.flows_into(key)]
+        self.results = {name: self.results[name] for name in flows if name in self.results}
 
     # What pipeline code reads ------------------------------------------------------------
 
