@@ -308,7 +308,7 @@ def test_statements_run_while_their_warehouse_does(account: duckdb.DuckDBPyConne
         ("cached elsewhere", 15, "from_result_cache AND cache_origin_statement_id <> statement_id"),
         ("queued", 10, "waiting_at_capacity_duration_ms > 0"),
         ("woke compute", 3, "waiting_for_compute_duration_ms > 0"),
-        ("spilled", 10, "spilled_local_bytes > 0"),
+        ("spilled", 5, "spilled_local_bytes > 0"),
         ("failed", 5, "execution_status = 'FAILED' AND error_message IS NOT NULL"),
         ("canceled", 2, "execution_status = 'CANCELED'"),
         ("with other rights", 8, "executed_by <> executed_as"),

@@ -51,9 +51,8 @@ _VOLUMES = {"usage": 1.0, "history": 0.3, "node_timeline": 0.4}
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection:
-    """Sixty days, with about 13,000 usage rows."""
-    return _open(_simulate(tmp_path_factory.mktemp("account") / "a", days=60, rows=12_000))
+def account(sixty_days: Path) -> duckdb.DuckDBPyConnection:
+    return _open(sixty_days)
 
 
 def _value(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
