@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from health_monitor.bronze.engine import Ingestor
@@ -229,11 +230,12 @@ def test_what_does_not_fit_is_set_aside_or_refused_by_name(lake: Lake) -> None:
         "events.odd_pictures": "not_assessed",
     }
 
-    # A file that cannot be read stops its table only.
+
+def test_a_file_that_cannot_be_read_stops_its_table_only(lake: Lake) -> None:
     lake.replace("odd_states", f"'mended' AS id, {VALUES}, {MORE}")
     lake.replace("odd_facts", f"'lost' AS id, {VALUES}, {MORE}")
     (file,) = lake.spark.table(f"{CATALOG}.events.odd_facts").inputFiles()
-    path = Path(file.removeprefix("file://"))
+    path = Path(urlsplit(file).path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
     message = r"events\.odd_facts could not be read into bronze\.bronze_odd_facts"
