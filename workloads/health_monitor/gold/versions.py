@@ -69,10 +69,7 @@ FROM (
   FROM {full_name(catalog, definition.table)}
 ) AS t
 JOIN touched AS w ON {joined}
-  AND (
-    w.is_first
-    OR t.read_at >= CASE WHEN w.only_ends_elsewhere THEN w.first_end ELSE w.begins END
-  )
+  AND (w.is_first OR t.read_at >= IF(w.only_ends_elsewhere, w.first_end, w.begins))
   AND t.read_at < w.ends"""
 
 
