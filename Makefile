@@ -2,10 +2,11 @@
 SHELL := /bin/sh
 PYTHON := .local/cache/venv/bin/python
 ENV ?= local
-export PYTHONDONTWRITEBYTECODE := 1
+# Compiled modules stay out of the source folders, and are not compiled again by every process.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/cache/pycache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local stop clean test check plan deploy destroy
+.PHONY: help setup local stop clean test soak check new docs bench plan deploy destroy
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -29,11 +30,24 @@ test: setup      ## all tests
 	@$(PYTHON) -m tools browser
 	@$(PYTHON) -m pytest
 
+soak: setup      ## kill Spark 20 times while it works, and compare (an hour)
+	@$(PYTHON) -m pytest tests/soak
+
 check: setup     ## definitions, types and lint, in seconds
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy emulator infra tools tests workloads/health_monitor
 	@$(PYTHON) -m tools definitions
+	@$(PYTHON) -m tools docs --check
+
+new: setup       ## a first version of a definition: KIND=gold NAME=cost/fact_x [READS=gold.fact_usage]
+	@$(PYTHON) -m tools new "$(KIND)" "$(NAME)" $(if $(READS),--reads "$(READS)")
+
+docs: setup      ## write the catalog of tables and the diagrams below docs/
+	@$(PYTHON) -m tools docs
+
+bench: setup     ## how fast, how large, as ratios [ROWS=60000] [JSON=file]
+	@$(PYTHON) -m tools bench $(if $(ROWS),--usage-rows $(ROWS) --memory-rows $(ROWS)) $(if $(JSON),--json "$(JSON)")
 
 plan:            ## what a deploy would change [ENV=local]
 	@$(PYTHON) -m tools infra plan --env $(ENV)

@@ -6,10 +6,12 @@ import argparse
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from tools.console import DriverError, Steps
 
 INTERRUPTED = 130
+KINDS = "bronze, silver, gold, functions, metric_views, models, monitors, alerts, dashboards"
 
 
 def main() -> int:
@@ -49,10 +51,32 @@ def _parser() -> argparse.ArgumentParser:
     browser.set_defaults(action=_browser)
     definitions = commands.add_parser("definitions", help="check all definitions, offline")
     definitions.set_defaults(action=_definitions)
+    new = commands.add_parser("new", help="write a first version of a definition")
+    new.add_argument("kind", help=f"one of: {KINDS}")
+    new.add_argument("name", help="domain/name, as in cost/idle_warehouse")
+    new.add_argument("--reads", metavar="TABLE", help="what it reads, as in gold.fact_usage")
+    new.set_defaults(action=_new)
+    docs = commands.add_parser("docs", help="write the pages that definitions make")
+    docs.add_argument(
+        "--check", action="store_true", help="write nothing, fail if one is not current"
+    )
+    docs.set_defaults(action=_docs)
+    _add_bench(commands)
     infra = commands.add_parser("infra", help="plan, deploy or destroy, with local's variables set")
     infra.add_argument("rest", nargs=argparse.REMAINDER)
     infra.set_defaults(action=_infra)
     return parser
+
+
+def _add_bench(commands: Any) -> None:
+    bench = commands.add_parser("bench", help="measure how fast and how large, as ratios")
+    bench.add_argument("--usage-rows", type=int, help="of the long history (default 60,000)")
+    bench.add_argument("--days", type=int, help="of the long history (default 120)")
+    bench.add_argument("--memory-rows", type=int, help="usage rows of figure 4 (default 60,000)")
+    bench.add_argument("--repeat", type=int, help="days brought in on each history (default 1)")
+    bench.add_argument("--figures", type=int, nargs="+", choices=(1, 2, 3, 4), help="only these")
+    bench.add_argument("--json", type=Path, help="write the figures to this file too")
+    bench.set_defaults(action=_bench)
 
 
 def _local(arguments: argparse.Namespace, steps: Steps) -> int:
@@ -94,6 +118,38 @@ def _definitions(_: argparse.Namespace, steps: Steps) -> int:
             print(problem, file=sys.stderr)
         return 1
     steps.console.print("definitions: no problem found")
+    return 0
+
+
+def _new(arguments: argparse.Namespace, steps: Steps) -> int:
+    from tools.scaffold import new
+
+    for path in new(arguments.kind, arguments.name, arguments.reads):
+        steps.console.print(f"wrote {path}", highlight=False)
+    return 0
+
+
+def _docs(arguments: argparse.Namespace, steps: Steps) -> int:
+    from tools import generated_docs
+
+    if arguments.check:
+        found = generated_docs.stale()
+        for line in found:
+            print(line, file=sys.stderr)
+        if not found:
+            steps.console.print("docs: current")
+        return 1 if found else 0
+    for path in generated_docs.write():
+        steps.console.print(f"wrote {path}", highlight=False)
+    return 0
+
+
+def _bench(arguments: argparse.Namespace, steps: Steps) -> int:
+    from tools.bench import Sizes, run
+
+    names = ("usage_rows", "days", "memory_rows", "repeat", "figures")
+    given = {n: value for n in names if (value := getattr(arguments, n)) is not None}
+    run(Sizes(**given), arguments.json, steps)
     return 0
 
 

@@ -20,12 +20,14 @@ from infra.environment import Environment, load_environment
 from infra.naming import Naming
 from tools import deploying, figures, running, services, source
 from tools.console import DriverError, Steps
-from tools.paths import ACCOUNT, LOCAL, SETUP_SECONDS, SOURCE_FILE
+from tools.paths import ACCOUNT, LOCAL, RUN, SETUP_SECONDS, SOURCE_FILE
 from tools.querying import Warehouse
 from tools.report import Report, show
 from tools.services import Workspace
 
 RETRY_SECONDS = 10
+# A dashboard draws all its widgets before it answers, however slow the machine is.
+ANSWER_SECONDS = 600
 NEEDED_BYTES = 3 * 1024**3
 SETUP_JOB = "setup_orchestrator"
 REFRESH_JOB = "refresh_orchestrator"
@@ -102,7 +104,7 @@ def stopped_on_failure() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        cause = services.ended() or _full_disk(error)
+        cause = services.ended() or _full_disk(error) or _no_answer(error)
         services.stop_all()
         if cause is not None and isinstance(error, Exception):
             raise cause from error
@@ -117,6 +119,16 @@ def _full_disk(error: BaseException) -> DriverError | None:
         f"The disk is full ({free / 1024**2:.0f} MiB are free): {error}",
         str(LOCAL),
         "free some space and run again; what was made so far is kept",
+    )
+
+
+def _no_answer(error: BaseException) -> DriverError | None:
+    if not isinstance(error, httpx.TransportError):
+        return None
+    return DriverError(
+        f"The workspace did not answer: {error}",
+        str(RUN / "workspace.log"),
+        "run `make local` again; what was done so far is kept",
     )
 
 
@@ -170,7 +182,7 @@ def _assess(
     if folder == ACCOUNT / "tables":
         report.detection = figures.detection(warehouse, catalog, ACCOUNT / "truth")
     headers = {"Authorization": f"Bearer {workspace.token}"}
-    with httpx.Client(base_url=workspace.host, headers=headers, timeout=120) as http:
+    with httpx.Client(base_url=workspace.host, headers=headers, timeout=ANSWER_SECONDS) as http:
         say("alerts")
         for alert in client.alerts_v2.list_alerts():
             answer = http.post(f"/emulator/v1/alerts/{alert.id}/evaluate")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.account.columns import Bools, Floats, Ints, is_weekend, share_out
+from emulator.account.columns import Bools, Floats, Ints, is_weekend, repeated, share_out
 from emulator.account.meters import Meter, meters_on
 from emulator.account.plan import Plan
 
@@ -73,8 +73,7 @@ def activity_on(plan: Plan, day: int) -> Activity:
     rows = round(plan.parameters.rows_per_day * share * (1 - _EXTRA_ROWS_SHARE))
     weights = np.array([meter.weight for meter in meters])
     counts = np.maximum(share_out(rows, weights), 1)
-    source = np.repeat(np.arange(len(meters)), counts)
-    within = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
+    source, within = repeated(counts)
     hour = _hours(rng, meters, counts, source, within)
     is_on = np.zeros((len(meters), 24), dtype=bool)
     is_on[source, hour] = True

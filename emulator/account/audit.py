@@ -24,7 +24,7 @@ from emulator.account.columns import (
     where,
 )
 from emulator.account.happenings import happenings_on
-from emulator.account.people import SYSTEM_USER, People, people_of
+from emulator.account.people import SYSTEM_USER, people_of
 from emulator.account.plan import ACCOUNT, Plan
 
 NAME = "access.audit"
@@ -93,7 +93,7 @@ def _table(rng: np.random.Generator, plan: Plan, day: int, draws: Draws) -> pa.T
         ),
         "user_agent": _seen(agents, draws, "user_agent"),
         "session_id": _seen(where(is_user, sessions), draws, "session_id"),
-        "user_identity": _identity(rng, people, draws.actor, names),
+        "user_identity": _identity(draws, names),
         "service_name": pick([action.service for action in known], draws.action),
         "action_name": pick([action.name for action in known], draws.action),
         "request_id": uuids(rng, rows),
@@ -112,16 +112,13 @@ def _seen(values: pa.Array, draws: Draws, column: str) -> pa.Array:
     return where(~unseen[draws.action], values)
 
 
-def _identity(
-    rng: np.random.Generator, people: People, actor: Ints, names: pa.Array
-) -> pa.StructArray:
-    """The system has a subject instead of an address now and then."""
-    system = actor == people.number_of[SYSTEM_USER]
-    nameless = system & (rng.random(len(actor)) < 0.2)
+def _identity(draws: Draws, names: pa.Array) -> pa.StructArray:
+    """The system has a subject, and for some actions no address."""
+    system = names.to_numpy(zero_copy_only=False) == SYSTEM_USER
     type_ = pa.struct([("email", pa.string()), ("subject_name", pa.string())])
     subject = pick([SYSTEM_USER], np.where(system, 0, -1))
-    children = {"email": where(~nameless, names), "subject_name": subject}
-    return structs(type_, children, np.zeros(len(actor), dtype=np.bool_))
+    children = {"email": _seen(names, draws, "email"), "subject_name": subject}
+    return structs(type_, children, np.zeros(len(names), dtype=np.bool_))
 
 
 def _responses(draws: Draws) -> pa.StructArray:

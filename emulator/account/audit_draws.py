@@ -53,15 +53,26 @@ def _normal(rng: np.random.Generator, plan: Plan, day: int) -> Draws:
     share = AUDIT_SHARE * (_WEEKEND_SHARE if is_weekend(plan, day) else _WEEKDAY_SHARE)
     rows = max(1, round(plan.parameters.rows_per_day * share))
     counts = share_out(rows, normal_weights())
+    sure = [what for what in actions() if what.weight and _is_sure(what, day)]
+    for what in sure:
+        counts[what.number] = max(counts[what.number], 1)
     for what in actions():
-        # Each week has all of them, however small the account is.
-        if what.weight and what.number % _ROTATION_DAYS == day % _ROTATION_DAYS:
-            counts[what.number] = max(counts[what.number], 1)
         if what.moment is not None:
             available = len(occasions_of(plan, day, what.moment))
             counts[what.number] = min(counts[what.number], available)
     action = np.repeat(np.arange(len(counts)), counts)
-    return _drawn(rng, plan, day, action)
+    draws = _drawn(rng, plan, day, action)
+    # Whatever can fail does so at least once a week.
+    failing = [int((action == what.number).argmax()) for what in sure if what.failed[0]]
+    for row in failing:
+        draws.status[row] = actions()[action[row]].failed[1]
+        draws.error[row] = action[row]
+    return draws
+
+
+def _is_sure(action: Action, day: int) -> bool:
+    """Each week has all actions, and each day its runs and clusters, however small it is."""
+    return action.moment is not None or action.number % _ROTATION_DAYS == day % _ROTATION_DAYS
 
 
 def _drawn(rng: np.random.Generator, plan: Plan, day: int, action: Ints) -> Draws:
@@ -143,19 +154,16 @@ def _traces(
     address = actor
     if spec.get("address") == "foreign":
         address = np.full(rows, _foreign_address(plan, happening))
-    changes: dict[str, Any] = {}
-    if "status" in spec:
-        changes = {"status": np.full(rows, spec["status"]), "error": action}
-    else:
-        changes = {"status": np.full(rows, 200), "error": np.full(rows, -1)}
+    fails = "status" in spec
     return _changed(
         draws,
         actor=actor,
         address=address,
         micros=rng.integers(start, end, rows),
+        status=np.full(rows, spec.get("status", 200)),
+        error=action if fails else np.full(rows, -1),
         incident=np.full(rows, number),
         things=things,
-        **changes,
     )
 
 

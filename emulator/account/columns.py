@@ -145,6 +145,12 @@ def share_out(rows: int, weights: Floats) -> Ints:
     return counts
 
 
+def repeated(counts: Ints) -> tuple[Ints, Ints]:
+    """Each place as often as it counts, and which of its times that is."""
+    source = np.repeat(np.arange(len(counts)), counts)
+    return source, np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
 def is_weekend(plan: Plan, day: int) -> bool:
     return plan.parameters.day(day).weekday() >= 5
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from emulator.account.incidents import Incident, all_incidents
+from emulator.account.incidents import Incident, all_incidents, incidents_on
 from emulator.account.jobs import own_job
 from emulator.account.lakeflow_definitions import (
     CREATED_AT,
@@ -16,7 +16,13 @@ from emulator.account.lakeflow_definitions import (
     moment_of,
     versioned_columns,
 )
-from emulator.account.meters import job_cluster_id, job_hours, node_type, pipeline_cluster_id
+from emulator.account.meters import (
+    job_cluster_id,
+    job_hours,
+    node_type,
+    pipeline_cluster_id,
+    tags_on,
+)
 from emulator.account.plan import ACCOUNT, Entity, Plan
 from emulator.account.troubles import Trouble, troubles_until
 
@@ -155,10 +161,18 @@ def _owned_clusters(plan: Plan, entity: Entity, day: int) -> Iterator[dict[str, 
         yield _owned_cluster(entity, pipeline_cluster_id(entity), "PIPELINE", made, None)
     if kind in ("job", "submit") and not entity.product.serverless and entity.lives_on(day):
         cluster_id = job_cluster_id(plan, entity, day)
-        made = plan.parameters.moment(day, entity.hours[0])
-        gone = made + timedelta(hours=len(job_hours(plan, entity, day)))
-        yield _owned_cluster(entity, cluster_id, "JOB", made, None)
-        yield _owned_cluster(entity, cluster_id, "JOB", made, gone)
+        hours = _all_hours(plan, entity, day)
+        made = plan.parameters.moment(day, min(hours))
+        gone = plan.parameters.moment(day, max(hours) + 1)
+        tags = {"tags": tags_on(plan, entity, day)}
+        yield {**_owned_cluster(entity, cluster_id, "JOB", made, None), **tags}
+        yield {**_owned_cluster(entity, cluster_id, "JOB", made, gone), **tags}
+
+
+def _all_hours(plan: Plan, entity: Entity, day: int) -> tuple[int, ...]:
+    """A job's hours, and those in which it runs away."""
+    wild = [i.hours for i in incidents_on(plan, day) if i.entity is entity]
+    return sum(wild, job_hours(plan, entity, day))
 
 
 def _owned_cluster(

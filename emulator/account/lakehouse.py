@@ -164,15 +164,11 @@ class _Builder:
         return tuple(dict.fromkeys([same, *(int(number) for number in others)]))
 
     def _table(
-        self,
-        rng: np.random.Generator,
-        writer: Entity,
-        name: tuple[str, str, str],
-        level: int,
+        self, rng: np.random.Generator, writer: Entity, name: tuple[str, str, str], level: int
     ) -> LakeTable:
         catalog, layer, subject = name
-        layers: list[str] = vocabulary()["layers"]
-        sources = self._sources(rng, catalog, layers[level - 1], subject) if level else ()
+        below = vocabulary()["layers"][level - 1]
+        sources = self._sources(rng, catalog, below, subject) if level else ()
         columns = dict(vocabulary()["subjects"][subject])
         for source in sources:
             columns |= self.tables[source].columns

@@ -96,11 +96,8 @@ def lineage_of(plan: Plan, day: int) -> tuple[DayRows, DayRows]:
     )
     source, target = names
     written = np.where(flows.target >= 0, target, -1)
-    known = _column_names(plan)
-    more = {
-        "source_column_name": pick(known, source),
-        "target_column_name": pick(known, written),
-    }
+    known = pa.array(_column_names(plan))
+    more = {"source_column_name": pick(known, source), "target_column_name": pick(known, written)}
     column = _table(rng, plan, day, COLUMNS, events, flows, more)
     return DayRows(table, event_lag[rows.event]), DayRows(column, event_lag[flows.event])
 

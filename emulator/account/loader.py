@@ -14,7 +14,8 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,12 @@ from emulator.account.schemas import (
     spark_ddl,
     system_tables,
 )
+from emulator.sql.session import original_sql
 
 # Kept with the table: rows from before such a column are no other rows because it is NULL there.
 _PARTIAL = "emulator.partialColumns"
+# Most tables are small: Spark plans one on one core while it writes another on the other.
+PARALLEL_IMPORTS = 3
 _CATALOG = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -111,13 +115,16 @@ def import_folder(
     with tempfile.TemporaryDirectory(prefix="system-tables-") as staging:
         targets = {name: _target(spark, target_catalog, name) for name in known}
         exports = _inspect_all(folder, targets, Path(staging))
-        for name in system_tables():
-            if name in exports:
-                report = _import_table(spark, exports[name], targets[name], Path(staging))
-            else:
-                report = ImportReport(name, "absent")
-            progress(str(report))
-            reports.append(report)
+        _create_schemas(spark, target_catalog, exports)
+        with ThreadPoolExecutor(PARALLEL_IMPORTS) as pool:
+            done = {
+                name: pool.submit(_import_table, spark, export, targets[name], Path(staging))
+                for name, export in exports.items()
+            }
+            for name in system_tables():
+                found = done[name].result() if name in done else ImportReport(name, "absent")
+                progress(str(found))
+                reports.append(found)
     for name in unknown:
         reports.append(ImportReport(name, "ignored"))
         progress(str(reports[-1]))
@@ -131,7 +138,7 @@ def _target(spark: Any, catalog: str, name: str) -> _Target:
         return _Target(full_name, None)
     fields = spark.table(full_name).schema.fields
     types = [(field.name, parse_type(field.dataType.simpleString())) for field in fields]
-    properties = dict(spark.sql(f"SHOW TBLPROPERTIES {full_name}").collect())
+    properties = dict(original_sql(spark)(f"SHOW TBLPROPERTIES {full_name}").collect())
     partial = json.loads(properties.get(_PARTIAL, "[]"))
     return _Target(full_name, pa.schema(types), frozenset(partial))
 
@@ -167,7 +174,7 @@ def _import_table(spark: Any, export: TableExport, target: _Target, staging: Pat
     columns: tuple[str, ...] = ()
     if target.schema is None:
         _create(spark, export, target)
-        outcome = "created"
+        outcome, after = "created", export.rows
         if export.rows:
             _append(spark, export, target, export.files)
     else:
@@ -175,7 +182,7 @@ def _import_table(spark: Any, export: TableExport, target: _Target, staging: Pat
         columns = tuple(new_fields(row_type(target.schema), row_type(export.schema)))
         import_rows = _append_difference if export.table.is_append_only else _replace
         outcome = import_rows(spark, export, target, _Present(target.schema, before), staging)
-    after = before if outcome == "unchanged" else spark.table(target.name).count()
+        after = before if outcome == "unchanged" else spark.table(target.name).count()
     return ImportReport(
         table=export.table.name,
         outcome=outcome,
@@ -188,10 +195,13 @@ def _import_table(spark: Any, export: TableExport, target: _Target, staging: Pat
     )
 
 
+def _create_schemas(spark: Any, catalog: str, names: Iterable[str]) -> None:
+    for schema_name in sorted({name.partition(".")[0] for name in names}):
+        original_sql(spark)(f"CREATE SCHEMA IF NOT EXISTS {quoted(catalog)}.{quoted(schema_name)}")
+
+
 def _create(spark: Any, export: TableExport, target: _Target) -> None:
-    schema_name = target.name.rpartition(".")[0]
-    spark.sql(f"CREATE SCHEMA IF NOT EXISTS {schema_name}")
-    spark.sql(
+    original_sql(spark)(
         f"CREATE TABLE {target.name} ({spark_ddl(export.schema)}) USING DELTA "
         f"TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true', "
         f"'{_PARTIAL}' = {_property(export.partial)})"
@@ -211,7 +221,8 @@ def _append_difference(
         return "unchanged"
     if partial != target.partial:
         value = _property(partial)
-        spark.sql(f"ALTER TABLE {target.name} SET TBLPROPERTIES ('{_PARTIAL}' = {value})")
+        settings = f"TBLPROPERTIES ('{_PARTIAL}' = {value})"
+        original_sql(spark)(f"ALTER TABLE {target.name} SET {settings}")
     return _append(spark, export, target, write_rows(export, marks, staging))
 
 

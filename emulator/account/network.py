@@ -61,7 +61,11 @@ def outbound_of(plan: Plan, day: int) -> DayRows:
     kind[: len(_TYPES)] = np.arange(len(_TYPES))
     destination = np.where(incident >= 0, len(_TYPES), kind)
     names = pick([*_DESTINATIONS, _FORBIDDEN], destination)
-    children = {"hostname": names, "path": "/bucket/key", "rejection_reason": "NOT_ALLOWED"}
+    storage = {
+        "hostname": names,
+        "path": pa.repeat("/bucket/key", rows),
+        "rejection_reason": pa.repeat("NOT_ALLOWED", rows),
+    }
     table = filled(
         OUTBOUND,
         rows,
@@ -73,14 +77,7 @@ def outbound_of(plan: Plan, day: int) -> DayRows:
             "dns_event": structs(
                 _DNS, {"domain_name": names, "rcode": pa.array(np.full(rows, 3))}, kind != 0
             ),
-            "storage_event": structs(
-                _STORAGE,
-                {
-                    n: v if n == "hostname" else pick([v], np.zeros(rows, int))
-                    for n, v in children.items()
-                },
-                kind != 2,
-            ),
+            "storage_event": structs(_STORAGE, storage, kind != 2),
             "event_time": moments(micros),
             "access_type": pick(
                 ["DROP", "DRY_RUN_DENIAL"], (rng.random(rows) < 0.2).astype(np.int64)

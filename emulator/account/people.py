@@ -33,7 +33,10 @@ _STREAM_PEOPLE, _STREAM_DORMANT = 60, 61
 
 @dataclass(frozen=True, eq=False)
 class Principal:
-    """One that acts; ``name`` is an e-mail address, an application id, or the system's name."""
+    """One that acts; ``name`` is an e-mail address, an application id, or the system's name.
+
+    A new one comes with what it owns, and does nothing but run it.
+    """
 
     number: int
     name: str
@@ -44,6 +47,7 @@ class Principal:
     weight: float
     is_admin: bool = False
     is_dormant: bool = False
+    is_new: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +69,9 @@ class People:
 @functools.lru_cache(maxsize=4)
 def people_of(plan: Plan) -> People:
     """The plan's owners, the people of their teams, and principals that sleep."""
-    owners = sorted({e.owner for e in plan.entities if e.product.entity not in _OWNED_BY_NOBODY})
+    owned = [e for e in plan.entities if e.product.entity not in _OWNED_BY_NOBODY]
+    owners = sorted({entity.owner for entity in owned})
+    settled = {entity.owner for entity in owned if entity.created < 0}
     mailboxes = [owner for owner in owners if "@" in owner]
     everyone: list[Principal] = []
     per_team = 4 + min(plan.parameters.rows_per_day // 1000, 16)
@@ -77,7 +83,8 @@ def people_of(plan: Plan) -> People:
     machines = [owner for owner in owners if "@" not in owner]
     dormant = [uuid_of(plan.parameters.rng(_STREAM_DORMANT, n)) for n in range(_DORMANT)]
     for name in (*machines, *dormant):
-        everyone.append(_machine(len(everyone), name, is_dormant=name in dormant))
+        is_new = name not in settled and name not in dormant
+        everyone.append(_machine(len(everyone), name, is_dormant=name in dormant, is_new=is_new))
     everyone.append(Principal(len(everyone), SYSTEM_USER, "system", None, None, (), 1.0))
     return People(tuple(everyone), {p.name: p.number for p in everyone})
 
@@ -103,7 +110,7 @@ def _user(plan: Plan, number: int, name: str, team: int, *, is_admin: bool) -> P
     )
 
 
-def _machine(number: int, name: str, *, is_dormant: bool) -> Principal:
+def _machine(number: int, name: str, *, is_dormant: bool, is_new: bool) -> Principal:
     address = f"10.{20 + number // 60000}.{number // 200 % 250}.{10 + number % 200}"
     return Principal(
         number=number,
@@ -114,6 +121,7 @@ def _machine(number: int, name: str, *, is_dormant: bool) -> Principal:
         agents=(_AGENTS["service_principal"][number % 3],),
         weight=1.0,
         is_dormant=is_dormant,
+        is_new=is_new,
     )
 
 
@@ -125,6 +133,6 @@ def _person(number: int) -> str:
 
 
 def _groups_of(principal: Principal) -> tuple[str, ...]:
-    if principal.is_dormant:
-        return ("dormant",)
+    if principal.is_dormant or principal.is_new:
+        return ("dormant",) if principal.is_dormant else ()
     return (principal.kind, "admin") if principal.is_admin else (principal.kind,)

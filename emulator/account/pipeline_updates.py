@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+import pyarrow as pa
 
 from emulator.account.activity import activity_on
 from emulator.account.columns import (
     HOUR,
     DayRows,
+    Ints,
     filled,
     lags,
     midnight,
@@ -24,6 +26,7 @@ from emulator.account.plan import ACCOUNT, Entity, Plan
 from emulator.account.slices import cut
 from emulator.account.troubles import is_troubled
 
+NAME = "lakeflow.pipeline_update_timeline"
 _STREAM_UPDATES = 45
 _SECOND = 1_000_000
 _STATES = ("COMPLETED", "FAILED", "CANCELED")
@@ -42,13 +45,7 @@ _Update = tuple[int, int, int, int, int, int, int]
 def update_slices(plan: Plan, day: int) -> DayRows:
     """The slices of a day's updates, and the days until each is in the table."""
     rng = plan.parameters.rng(_STREAM_UPDATES, day)
-    activity = activity_on(plan, day)
-    found: list[_Update] = []
-    for place, meter in enumerate(activity.meters):
-        if meter.entity.product.entity == "pipeline":
-            hours = np.flatnonzero(activity.is_on[place])
-            found += _updates(rng, plan, day, meter.place, (int(hours[0]), int(hours[-1])))
-    updates = np.array(found, dtype=np.int64).reshape(-1, 7)
+    updates = _all_updates(rng, plan, day)
     zero = midnight(plan, day)
     slices = cut(
         zero + updates[:, 5] * _SECOND, zero + updates[:, 6] * _SECOND, updates[:, 0] % 3 > 0
@@ -57,34 +54,43 @@ def update_slices(plan: Plan, day: int) -> DayRows:
     entities = plan.entities
     ids = [pipeline_update_id(entities[u[0]], day, int(u[4])) for u in updates]
     first_ids = [pipeline_update_id(entities[u[0]], day, 1) for u in updates]
-    pipelines = [entity.entity_id for entity in entities]
-    clusters = [pipeline_cluster_id(entity) for entity in entities]
-    nothing = np.zeros(len(row), dtype=bool)
-    compute_type = filled("lakeflow.pipeline_update_timeline", 0, {}).schema.field("compute").type
     columns = {
         "account_id": ACCOUNT,
         "workspace_id": pick([entity.workspace_id for entity in entities], row[:, 0]),
-        "pipeline_id": pick(pipelines, row[:, 0]),
+        "pipeline_id": pick([entity.entity_id for entity in entities], row[:, 0]),
         "update_id": pick(ids, slices.source),
         "update_type": pick(_TYPES, row[:, 2]),
         "request_id": pick(first_ids, slices.source),
         "run_as_user_name": pick([entity.owner for entity in entities], row[:, 0]),
         "trigger_type": pick(_TRIGGERS, row[:, 3]),
         "result_state": where(slices.is_last, pick(_STATES, row[:, 1])),
-        "compute": structs(
-            compute_type,
-            {
-                "type": pick(["CLASSIC"], np.zeros(len(row), dtype=np.int64)),
-                "cluster_id": pick(clusters, row[:, 0]),
-            },
-            nothing,
-        ),
+        "compute": _compute(plan, row[:, 0]),
         "period_start_time": moments(slices.start),
         "period_end_time": moments(slices.end),
     }
-    table = filled("lakeflow.pipeline_update_timeline", len(row), columns)
+    table = filled(NAME, len(row), columns)
     ended = np.maximum(slices.end - 1 - zero, 0) // (24 * HOUR)
     return DayRows(table, np.maximum(lags(rng, slices.end, zero), ended))
+
+
+def _compute(plan: Plan, place: Ints) -> pa.Array:
+    clusters = [pipeline_cluster_id(entity) for entity in plan.entities]
+    return structs(
+        filled(NAME, 0, {}).schema.field("compute").type,
+        {"type": pa.repeat("CLASSIC", len(place)), "cluster_id": pick(clusters, place)},
+        np.zeros(len(place), dtype=bool),
+    )
+
+
+def _all_updates(rng: np.random.Generator, plan: Plan, day: int) -> Ints:
+    """Rows of ``_Update``."""
+    activity = activity_on(plan, day)
+    found: list[_Update] = []
+    for place, meter in enumerate(activity.meters):
+        if meter.entity.product.entity == "pipeline":
+            hours = np.flatnonzero(activity.is_on[place])
+            found += _updates(rng, plan, day, meter.place, (int(hours[0]), int(hours[-1])))
+    return np.array(found, dtype=np.int64).reshape(-1, 7)
 
 
 def _updates(

@@ -99,14 +99,9 @@ def statements() -> dict[str, Any]:
 def queries_on(plan: Plan, day: int) -> Queries:
     """All statements that begin on a day."""
     rng = plan.parameters.rng(_STREAM_QUERIES, day)
-    share = _WEEKEND_SHARE if is_weekend(plan, day) else _WEEKDAY_SHARE
-    wanted = max(12, round(plan.parameters.rows_per_day * _PER_USAGE_ROW * share))
-    windows, kinds = _chosen_windows(rng, plan, day, wanted)
+    windows, kinds = _chosen_windows(rng, plan, day)
     size = len(kinds)
-    source = np.where(kinds == 0, rng.choice(len(_SOURCE_SHARES), size, p=_SOURCE_SHARES), JOB)
-    source[kinds == 3] = NOTEBOOK
-    shares = np.array([entry["share"] for entry in statements()["statements"]], dtype=np.float64)
-    statement = rng.choice(len(shares), size, p=shares / shares.sum())
+    source, statement = _drawn(rng, kinds)
     spills, slow = _troubled(rng, plan, day, windows, statement)
     load = _load(rng, plan, day, windows, statement, slow)
     state = np.select([rng.random(size) < 0.03, rng.random(size) < 0.012], [FAILED, CANCELED], 0)
@@ -114,15 +109,15 @@ def queries_on(plan: Plan, day: int) -> Queries:
     executes = np.where(is_cached, 0, load["executes"])
     task_ms = np.where(is_cached, 0, load["executes"] * rng.lognormal(1.6, 0.7, size)).astype(int)
     read = np.where(is_cached, 0, load["read_bytes"])
-    spilled = np.where(spills | (rng.random(size) < _SPILL_SHARE), read * 3 // 5 + 1, 0)
+    spilled = np.where(
+        spills | (rng.random(size) < _SPILL_SHARE) & ~is_cached, read * 3 // 5 + 1, 0
+    )
     total = executes + load["waits_for_compute"] + load["waits_at_capacity"] + load["compiles"]
     room = np.maximum(windows.end - windows.start - total * 1000, 0)
     user, as_user = _users(rng, plan, day, windows, source)
+    where = {name: getattr(windows, name) for name in ("place", "workspace", "run", "entity")}
     return Queries(
-        place=windows.place,
-        workspace=windows.workspace,
-        run=windows.run,
-        entity=windows.entity,
+        **where,
         source=source,
         statement=statement,
         literal=rng.integers(0, LITERALS, size),
@@ -137,15 +132,24 @@ def queries_on(plan: Plan, day: int) -> Queries:
         executes=executes,
         task_ms=task_ms,
         read_bytes=read,
-        spilled_bytes=np.where(is_cached, 0, spilled),
+        spilled_bytes=spilled,
         hidden_weight=rng.lognormal(0, 0.3, size),
     )
 
 
-def _chosen_windows(
-    rng: np.random.Generator, plan: Plan, day: int, wanted: int
-) -> tuple[_Windows, Ints]:
+def _drawn(rng: np.random.Generator, kinds: Ints) -> tuple[Ints, Ints]:
+    """Where each statement came from, and which one it is."""
+    size = len(kinds)
+    source = np.where(kinds == 0, rng.choice(len(_SOURCE_SHARES), size, p=_SOURCE_SHARES), JOB)
+    source[kinds == 3] = NOTEBOOK
+    shares = np.array([entry["share"] for entry in statements()["statements"]], dtype=np.float64)
+    return source, rng.choice(len(shares), size, p=shares / shares.sum())
+
+
+def _chosen_windows(rng: np.random.Generator, plan: Plan, day: int) -> tuple[_Windows, Ints]:
     """One window a statement, and which of the four kinds it is of."""
+    share = _WEEKEND_SHARE if is_weekend(plan, day) else _WEEKDAY_SHARE
+    wanted = max(12, round(plan.parameters.rows_per_day * _PER_USAGE_ROW * share))
     groups = [
         _warehouse_windows(plan, day),
         _run_windows(plan, day, "WAREHOUSE"),

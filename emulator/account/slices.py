@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emulator.account.columns import HOUR, Bools, Ints
+from emulator.account.columns import HOUR, Bools, Ints, repeated
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +23,7 @@ def cut(start: Ints, end: Ints, is_aligned: Bools) -> Slices:
     """Cut at clock hours, or an hour after the start and so on; what takes no time is one slice."""
     first = np.where(is_aligned, start // HOUR * HOUR, start)
     counts = np.maximum(-(-(end - first) // HOUR), 1)
-    source = np.repeat(np.arange(len(start)), counts)
-    within = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
+    source, within = repeated(counts)
     begins = np.maximum(first[source] + within * HOUR, start[source])
     ends = np.minimum(first[source] + (within + 1) * HOUR, end[source])
     return Slices(source, begins, ends, within == counts[source] - 1)
@@ -43,8 +42,7 @@ class Attempts:
 
 def attempts(start: Ints, end: Ints, counts: Ints) -> Attempts:
     """Share out each run over its attempts, a quarter of each being the pause before the next."""
-    source = np.repeat(np.arange(len(start)), counts)
-    number = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
+    source, number = repeated(counts)
     each = ((end - start) // counts)[source]
     is_last = number == counts[source] - 1
     begins = start[source] + number * each

@@ -12,15 +12,16 @@ from typing import Any
 import pyarrow as pa
 
 from emulator.account.audit import audit_on
-from emulator.account.background import infrastructure, operations
 from emulator.account.columns import DayRows, landed_on
 from emulator.account.entity_tables import definition_versions, workspaces_latest
 from emulator.account.experiments import experiments_latest, runs_of
 from emulator.account.happenings import happening_labels
 from emulator.account.incident_rows import incident_rows_on
 from emulator.account.incidents import INCIDENT_DAYS, incident_day_rows, incident_rows
+from emulator.account.infrastructure import infrastructure
 from emulator.account.lakeflow_definitions import job_tasks, pipelines
 from emulator.account.lineage import lineage_on
+from emulator.account.maintenance import operations
 from emulator.account.network import network_on
 from emulator.account.node_timeline import node_rows, node_type_rows
 from emulator.account.pipeline_updates import update_slices

@@ -17,6 +17,7 @@ from emulator.account.columns import (
     midnight,
     moments,
     pick,
+    repeated,
     structs,
     texts,
     where,
@@ -38,6 +39,8 @@ _STREAM_TIMELINE = 44
 _SECOND = 1_000_000
 # The service reports durations, and names who started a run, only from these days on.
 FIRST_DAY_OF_DURATIONS, FIRST_DAY_OF_ORIGINS = 3, 2
+_OF_TASKS = ("setup", "cleanup", "execution")
+_OF_RUNS = (*_OF_TASKS, "queue", "run")
 _COMPUTE_TYPES = ("CLUSTER", "WAREHOUSE", "SERVERLESS")
 _CODES = (
     "SUCCESS",
@@ -90,7 +93,7 @@ def run_slices(plan: Plan, day: int) -> DayRows:
         columns |= {"source_task_run_id": parents, "root_task_run_id": parents}
     if day >= FIRST_DAY_OF_DURATIONS:
         lasts = (tries.end - tries.start)[attempt] // _SECOND
-        columns |= _durations(runs.run_id[run], lasts, slices.is_last)
+        columns |= _durations(runs.run_id[run], lasts, slices.is_last, _OF_RUNS)
     table = filled("lakeflow.job_run_timeline", len(run), columns)
     if day < FIRST_DAY_OF_ORIGINS:
         table = table.drop_columns(["source_task_run_id", "root_task_run_id"])
@@ -106,21 +109,17 @@ def task_slices(plan: Plan, day: int) -> DayRows:
     tries = attempts(runs.start, runs.end, runs.attempts)
     tasks = np.array([job.tasks for job in jobs_of(plan)])[runs.job][tries.source]
     counts = np.where(tries.number == 0, tasks, 1)
-    attempt = np.repeat(np.arange(len(counts)), counts)
-    within = np.arange(len(attempt)) - np.repeat(np.cumsum(counts) - counts, counts)
+    attempt, within = repeated(counts)
     each = ((tries.end - tries.start) // counts)[attempt]
     is_final = within == counts[attempt] - 1
     start = tries.start[attempt] + within * each
     end = np.where(is_final, tries.end[attempt], start + each)
     run = tries.source[attempt]
-    key = np.where(tries.number[attempt] > 0, tasks[attempt] - 1, within)
+    repair = tries.number[attempt]
+    key = np.where(repair > 0, tasks[attempt] - 1, within)
     state = np.where(is_final, _state(runs, tries)[attempt], SUCCEEDED)
-    # A run has at most five tasks and two repairs.
-    task_run_id = (
-        runs.run_id[run] * 10
-        + within
-        + np.where(tries.number[attempt] > 0, len(TASK_KEYS) + tries.number[attempt] - 1, 0)
-    )
+    # Room for five tasks and two repairs.
+    task_run_id = runs.run_id[run] * 10 + np.where(repair > 0, len(TASK_KEYS) - 1 + repair, within)
     slices = cut(start, end, _aligned(plan, runs)[run])
     task, run = slices.source, run[slices.source]
     columns = {
@@ -136,9 +135,8 @@ def task_slices(plan: Plan, day: int) -> DayRows:
         "task_parameters": _parameters("task_parameters", runs.run_id[run] + 3, task=True),
     }
     if day >= FIRST_DAY_OF_DURATIONS:
-        found = _durations(task_run_id[task], (end - start)[task] // _SECOND, slices.is_last)
-        names = ("setup", "cleanup", "execution")
-        columns |= {f"{n}_duration_seconds": found[f"{n}_duration_seconds"] for n in names}
+        lasts = (end - start)[task] // _SECOND
+        columns |= _durations(task_run_id[task], lasts, slices.is_last, _OF_TASKS)
     table = filled("lakeflow.job_task_run_timeline", len(run), columns)
     return DayRows(table, _lags(rng, plan, day, slices.end))
 
@@ -200,7 +198,9 @@ def _ending(state: Ints, has_lost_nodes: Bools, is_last: Bools) -> dict[str, Any
     }
 
 
-def _durations(seed: Ints, lasts: Ints, is_last: Bools) -> dict[str, pa.Array]:
+def _durations(
+    seed: Ints, lasts: Ints, is_last: Bools, names: tuple[str, ...]
+) -> dict[str, pa.Array]:
     """Reported on the slice that ends an attempt; now and then as 0, which says nothing."""
     setup = np.minimum(seed % 211, lasts // 4)
     cleanup = np.minimum(seed % 13, lasts // 8)
@@ -211,10 +211,7 @@ def _durations(seed: Ints, lasts: Ints, is_last: Bools) -> dict[str, pa.Array]:
         "cleanup": cleanup,
         "execution": lasts - setup - cleanup,
     }
-    return {
-        f"{name}_duration_seconds": pa.array(seconds, mask=~is_last)
-        for name, seconds in found.items()
-    }
+    return {f"{name}_duration_seconds": pa.array(found[name], mask=~is_last) for name in names}
 
 
 def _run_names(plan: Plan, runs: Runs, run: Ints) -> pa.Array:

@@ -23,10 +23,11 @@ from emulator.account.columns import (
     midnight,
     moments,
     pick,
+    repeated,
     texts,
 )
 from emulator.account.job_runs import WORKFLOW_RUN, runs_on
-from emulator.account.jobs import jobs_of
+from emulator.account.jobs import Job, jobs_of
 from emulator.account.plan import Plan
 from emulator.account.prices import effective_usd
 from emulator.account.queries import queries_on
@@ -39,7 +40,6 @@ _STREAM_COSTS = 52
 _HOSTS = ("cluster", "warehouse")
 _MONEY = pa.decimal128(38, 18)
 _ByRun = dict[tuple[int, int], Decimal]
-_COMPUTE_KINDS = {"CLUSTER": "all_purpose", "WAREHOUSE": "warehouse"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +57,8 @@ def run_costs(plan: Plan, day: int) -> dict[str, pa.Table]:
     runs = runs_on(plan, day)
     jobs = jobs_of(plan)
     dbus, dollars = _billed_to_runs(plan, day)
-    keys = list(
-        zip(
-            np.array([job.place for job in jobs])[runs.job].tolist(),
-            runs.run_id.tolist(),
-            strict=True,
-        )
-    )
+    places = np.array([job.place for job in jobs])[runs.job].tolist()
+    keys = list(zip(places, runs.run_id.tolist(), strict=True))
     is_guest = np.array([job.is_guest for job in jobs])[runs.job]
     is_child = runs.type == WORKFLOW_RUN
     shares = _shares(plan, day)
@@ -76,23 +71,23 @@ def run_costs(plan: Plan, day: int) -> dict[str, pa.Table]:
         None if child or guest else dbus.get(key, Decimal(0))
         for key, guest, child in zip(keys, is_guest, is_child, strict=True)
     ]
-    kinds = [
-        _COMPUTE_KINDS[job.compute_type]
-        if job.is_guest
-        else ("jobs_serverless" if job.entity.product.serverless else "jobs_classic")
-        for job in jobs
-    ]
     table = pa.table(
         {
             "workspace_id": pick([job.entity.workspace_id for job in jobs], runs.job),
             "job_id": texts(runs.job_id),
             "run_id": texts(runs.run_id),
-            "compute_kind": pick(kinds, runs.job),
+            "compute_kind": pick([_compute_kind(job) for job in jobs], runs.job),
             "dbus": pa.array(units, pa.decimal128(38, QUANTITY_SCALE)),
             "cost_usd": pa.array(costs, _MONEY),
         }
     )
     return {"run_costs": table}
+
+
+def _compute_kind(job: Job) -> str:
+    if job.is_guest:
+        return "warehouse" if job.compute_type == "WAREHOUSE" else "all_purpose"
+    return "jobs_serverless" if job.entity.product.serverless else "jobs_classic"
 
 
 def query_costs(plan: Plan, day: int) -> dict[str, pa.Table]:
@@ -203,9 +198,7 @@ class _Shares:
     def _pieces(self, source: Ints, place: Ints, start: Ints, end: Ints) -> _Pieces:
         zero = midnight(self._plan, self._day)
         first, last = (start - zero) // HOUR, (end - 1 - zero) // HOUR
-        counts = last - first + 1
-        row = np.repeat(np.arange(len(source)), counts)
-        within = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+        row, within = repeated(last - first + 1)
         hour = first[row] + within
         begins = np.maximum(start[row], zero + hour * HOUR)
         ends = np.minimum(end[row], zero + (hour + 1) * HOUR)

@@ -22,6 +22,9 @@ from emulator.account.columns import (
 from emulator.account.plan import ACCOUNT, Entity, Plan
 from emulator.account.troubles import is_troubled
 
+# From this day on the table has a column that nobody declared: such things happen.
+FIRST_DAY_OF_REASONS = 5
+_REASONS = ("statements are queued", "clusters are idle")
 _STREAM_EVENTS = 46
 _SECOND = 1_000_000
 _DAY = 24 * HOUR
@@ -92,6 +95,9 @@ def event_rows(plan: Plan, day: int) -> DayRows:
         "event_time": moments(moment),
     }
     table = filled("compute.warehouse_events", len(row), columns)
+    if day >= FIRST_DAY_OF_REASONS:
+        reason = np.select([kind == _SCALED_UP, kind == _SCALED_DOWN], [0, 1], -1)
+        table = table.append_column("scaling_reason", pick(_REASONS, reason))
     after = (moment >= zero + _DAY).astype(np.int64)
     return DayRows(table, np.maximum(lags(rng, moment, zero), after))
 

@@ -22,6 +22,7 @@ __all__ = [
     "create_missing_schemas",
     "execute",
     "install",
+    "original_sql",
     "refresh_table",
     "split_statements",
     "sync",
@@ -45,7 +46,7 @@ def execute(
     ``current`` becomes the session's schema, as USE would make it. ``frames`` are what the text
     names in braces, as PySpark's own keyword arguments.
     """
-    sql = _original_sql(spark)
+    sql = original_sql(spark)
     if current is not None:
         sql(f"USE {quote(check_catalog(current.catalog))}.{quote(current.schema)}")
     metadata = SparkMetadata(spark, sql, catalog)
@@ -92,7 +93,8 @@ def empty(spark: Any) -> Any:
     return spark.createDataFrame([], StructType([]))
 
 
-def _original_sql(spark: Any) -> Any:
+def original_sql(spark: Any) -> Any:
+    """Spark's own sql of a session, whether or not it takes the dialect."""
     return getattr(spark, _ORIGINAL, None) or spark.sql
 
 
@@ -112,12 +114,17 @@ def _refresh(metadata: SparkMetadata, kind: str, name: str) -> None:
 
 def _create_view(spark: Any, catalog: CatalogStore, view: str) -> None:
     schema, rows = VIEWS[view]
-    spark.createDataFrame(list(rows(catalog)), schema).createOrReplaceTempView(temp_view(view))
+    frame = spark.createDataFrame(list(rows(catalog)), schema)
+    # What an account's export says of its other catalogs is a table in Spark.
+    exported = f"{CATALOG}.information_schema.{view}"
+    if spark.catalog.tableExists(exported):
+        frame = frame.unionByName(spark.table(exported).select(frame.columns))
+    frame.createOrReplaceTempView(temp_view(view))
 
 
 def install(spark: Any, catalog: CatalogStore) -> None:
     """From now on spark.sql of this session takes Databricks SQL."""
-    original = _original_sql(spark)
+    original = original_sql(spark)
     setattr(spark, _ORIGINAL, original)
 
     def sql(sqlQuery: str, args: Args = None, **kwargs: Any) -> Any:
@@ -130,13 +137,13 @@ def install(spark: Any, catalog: CatalogStore) -> None:
 
 def refresh_table(spark: Any, catalog: CatalogStore, full_name: str) -> Table | None:
     """Renew the entry of one table that a DataFrame wrote; None if Spark does not have it."""
-    metadata = SparkMetadata(spark, _original_sql(spark), catalog)
+    metadata = SparkMetadata(spark, original_sql(spark), catalog)
     return metadata.refresh_table(ObjectName.parse(full_name))
 
 
 def create_missing_schemas(spark: Any, catalog: CatalogStore) -> None:
     """Give Spark the schemas that REST calls made while it was not running."""
-    sql = _original_sql(spark)
+    sql = original_sql(spark)
     present = {row[0].lower() for row in sql(f"SHOW SCHEMAS IN {CATALOG}").collect()}
     for schema in catalog.all(Schema, CATALOG):
         if schema.name not in present:
@@ -145,7 +152,7 @@ def create_missing_schemas(spark: Any, catalog: CatalogStore) -> None:
 
 def sync(spark: Any, catalog: CatalogStore, schemas: Iterable[str] | None = None) -> None:
     """Renew the entries of tables that DataFrames wrote: new, changed and dropped ones."""
-    sql = _original_sql(spark)
+    sql = original_sql(spark)
     metadata = SparkMetadata(spark, sql, catalog)
     if schemas is None:
         schemas = [row[0] for row in sql(f"SHOW SCHEMAS IN {CATALOG}").collect()]

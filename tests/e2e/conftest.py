@@ -41,7 +41,9 @@ class Platform:
             text=True,
         )
 
-    def tools(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def tools(
+        self, *arguments: str, check: bool = True, timeout: float = 1800
+    ) -> subprocess.CompletedProcess[str]:
         """Run ``python -m tools ...`` on this platform."""
         result = subprocess.run(
             [sys.executable, "-m", "tools", *arguments],
@@ -50,7 +52,7 @@ class Platform:
             capture_output=True,
             text=True,
             check=False,
-            timeout=900,
+            timeout=timeout,
         )
         if check:
             assert result.returncode == 0, result.stdout + result.stderr

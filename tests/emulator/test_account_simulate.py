@@ -46,10 +46,13 @@ def _open(account: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+# Rows of a table to a row of usage.
+_VOLUMES = {"usage": 1.0, "history": 0.3, "node_timeline": 0.4}
+
+
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection:
-    """Sixty days, with about 13,000 usage rows."""
-    return _open(_simulate(tmp_path_factory.mktemp("account") / "a", days=60, rows=12_000))
+def account(sixty_days: Path) -> duckdb.DuckDBPyConnection:
+    return _open(sixty_days)
 
 
 def _value(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
@@ -288,10 +291,14 @@ def test_an_interrupted_simulation_can_be_repeated(tmp_path: Path) -> None:
 
 
 def test_three_hundred_thousand_rows_in_seconds(tmp_path: Path) -> None:
-    started = time.monotonic()
+    """Of the processor, so that what else runs on the machine does not matter much."""
+    started = time.process_time()
     account = _open(_simulate(tmp_path / "a", days=60, rows=300_000))
-    assert time.monotonic() - started < 60
-    assert 285_000 < _value(account, "SELECT count(*) FROM usage") < 315_000
+    assert time.process_time() - started < 60
+    rows = {table: _value(account, f"SELECT count(*) FROM {table}") for table in _VOLUMES}
+    assert 285_000 < rows["usage"] < 315_000
+    shares = {table: rows[table] / rows["usage"] for table in _VOLUMES}
+    assert [t for t, share in shares.items() if abs(share / _VOLUMES[t] - 1) > 0.25] == []
 
 
 def test_types_of_spark_and_arrow_agree() -> None:

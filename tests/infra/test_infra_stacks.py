@@ -238,3 +238,16 @@ def test_the_next_definition_is_one_more_resource(
         ("databricks_workspace_file", "file_functions_cost_get_more_sql"),
     }
     assert all(after[key] == before[key] for key in before)
+
+
+def test_bronze_is_read_at_one_and_results_follow_silver(stacks_of: dict[str, Stacks]) -> None:
+    jobs = of_kind(stacks_of["prod"], "databricks_job")
+    schedule = jobs["job_bronze_ingestion"]["schedule"]
+    assert (schedule["quartz_cron_expression"], schedule["timezone_id"]) == ("0 0 1 * * ?", "UTC")
+    assert schedule["pause_status"] == "UNPAUSED"
+    update, results = jobs["job_silver_refresh"]["task"]
+    assert results["depends_on"] == [{"task_key": update["task_key"]}]
+    given = results["python_wheel_task"]["named_parameters"]["pipeline"]
+    assert given == update["pipeline_task"]["pipeline_id"]
+    (pipeline,) = of_kind(stacks_of["prod"], "databricks_pipeline").values()
+    assert (pipeline["serverless"], pipeline["photon"]) == (True, True)

@@ -53,7 +53,16 @@ def cases(*folders: str) -> list[Any]:
 
 def gold_folders() -> list[str]:
     """The folders that are named like a gold table: a new one is found without being listed."""
-    names = {path.stem for path in (DEFINITIONS / "gold").glob("*/*.yml")}
+    return _folders("gold", "")
+
+
+def silver_folders() -> list[str]:
+    """The folders that are named like a silver table."""
+    return _folders("silver", "silver_")
+
+
+def _folders(layer: str, prefix: str) -> list[str]:
+    names = {f"{prefix}{path.stem}" for path in (DEFINITIONS / layer).glob("*/*.yml")}
     folders = (path.name for path in Path(__file__).parent.iterdir() if path.is_dir())
     return sorted(names.intersection(folders))
 

@@ -88,12 +88,12 @@ def alterations(shape: TableShape, state: TableState, catalog: str) -> list[str]
     return statements
 
 
-def foreign_keys(shape: TableShape, state: TableState, catalog: str) -> list[str]:
+def foreign_keys(shape: TableShape, constraints: frozenset[str], catalog: str) -> list[str]:
     """The foreign keys that a table lacks; their targets must exist."""
     statements = []
     for columns, target in shape.foreign_keys:
         name = f"{shape.short_name}_{target.split('.')[1]}_fk"
-        if name not in state.constraints:
+        if name not in constraints:
             statements.append(
                 f"ALTER TABLE {full_name(catalog, shape.table)} ADD CONSTRAINT {name} "
                 f"FOREIGN KEY ({_names(columns)}) REFERENCES {full_name(catalog, target)}"

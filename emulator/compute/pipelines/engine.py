@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,6 +30,10 @@ from emulator.compute.pipelines.reads import reads_through
 from emulator.compute.pipelines.registry import Registry
 from emulator.compute.pipelines.sources import run_source
 from emulator.compute.pipelines.streams import Batch, StreamOptions, check_stateless
+from emulator.compute.pipelines.turns import CircleError, Turns
+
+# Small tables keep Spark's driver busy, not its executors: two cores plan and write side by side.
+DATASETS_AT_ONCE = 3
 
 
 def run_update(spark: Any, request: PipelineRequest, sink: EventSink) -> UpdateResult:
@@ -64,10 +70,25 @@ class _Update:
         self._request = request
         self._events = events
         self._checkpoints = CheckpointStore(request.state_folder)
-        self._running: list[str] = []
-        self._batches: list[Batch] = []
+        self._stacks = threading.local()
         self._tables: dict[str, tuple[DeltaTable, int]] = {}
-        self._done: dict[str, bool] = {}
+        self._turns = Turns()
+
+    @property
+    def _running(self) -> list[str]:
+        """The datasets that this thread is at, the innermost last."""
+        if not hasattr(self._stacks, "running"):
+            self._stacks.running = []
+        running: list[str] = self._stacks.running
+        return running
+
+    @property
+    def _batches(self) -> list[Batch]:
+        """The batches that this thread is at, the innermost last."""
+        if not hasattr(self._stacks, "batches"):
+            self._stacks.batches = []
+        batches: list[Batch] = self._stacks.batches
+        return batches
 
     def define(self) -> None:
         """Let the source files register their datasets."""
@@ -78,9 +99,18 @@ class _Update:
             self._events.dataset_defined(self._label(key), dataset)
 
     def run(self) -> None:
-        for key, dataset in self.registry.datasets.items():
-            if dataset.kind != "TEMPORARY_VIEW":
-                self._ensure(key)
+        """Update all datasets, several at a time unless a flow has settings of its own.
+
+        Spark's settings are the session's, which all threads share.
+        """
+        datasets = self.registry.datasets.items()
+        keys = [key for key, dataset in datasets if dataset.kind != "TEMPORARY_VIEW"]
+        own_settings = any(f.spark_conf for key in keys for f in self.registry.flows_into(key))
+        with ThreadPoolExecutor(1 if own_settings else DATASETS_AT_ONCE) as threads:
+            for _ in threads.map(self._ensure, keys):
+                pass
+        flows = [flow.name for key in keys for flow in self.registry.flows_into(key)]
+        self.results = {name: self.results[name] for name in flows if name in self.results}
 
     # What pipeline code reads ------------------------------------------------------------
 
@@ -155,24 +185,31 @@ class _Update:
 
     def _ensure(self, key: str) -> bool:
         """Update a table once in this update; False if any of its flows did not succeed."""
-        if key in self._done:
-            return self._done[key]
-        if key in self._running:
+        try:
+            ended = self._turns.take(key)
+        except CircleError as error:
             circle = " -> ".join(self._label(k) for k in [*self._running, key])
-            raise PipelineError(f"datasets read each other in a circle: {circle}")
-        dataset = self.registry.datasets[key]
+            raise PipelineError(f"datasets read each other in a circle: {circle}") from error
+        if ended is not None:
+            return ended
+        succeeded = False
+        try:
+            succeeded = self._update_selected(key)
+        finally:
+            self._turns.finish(key, succeeded=succeeded)
+        return succeeded
+
+    def _update_selected(self, key: str) -> bool:
         flows = self.registry.flows_into(key)
         if not self._is_selected(key):
             for flow in flows:
                 self.results[flow.name] = FlowResult("EXCLUDED")
-            self._done[key] = True
             return True
         self._running.append(key)
         try:
-            self._done[key] = self._update_dataset(key, dataset, flows)
+            return self._update_dataset(key, self.registry.datasets[key], flows)
         finally:
             self._running.pop()
-        return self._done[key]
 
     def _update_dataset(self, key: str, dataset: Dataset, flows: list[Flow]) -> bool:
         outcomes = [self._run_flow(key, dataset, flow) for flow in flows]

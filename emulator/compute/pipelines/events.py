@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ class EventLog:
         self._sink = sink
         self._request = request
         self._number = 0
+        self._one_at_a_time = threading.Lock()
 
     def update_created(self) -> None:
         request = self._request
@@ -101,21 +103,22 @@ class EventLog:
         flow: str | None = None,
         error: str | None = None,
     ) -> None:
-        self._number += 1
-        self._sink.emit(
-            {
-                "id": str(uuid.uuid4()),
-                "sequence": {"data_plane_id": {"instance": "execution", "seq_no": self._number}},
-                "origin": self._origin(dataset, flow),
-                "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "message": message,
-                "level": level,
-                "maturity_level": "STABLE",
-                "error": _error(error),
-                "event_type": event_type,
-                "details": {event_type: details},
-            }
-        )
+        event = {
+            "id": str(uuid.uuid4()),
+            "origin": self._origin(dataset, flow),
+            "message": message,
+            "level": level,
+            "maturity_level": "STABLE",
+            "error": _error(error),
+            "event_type": event_type,
+            "details": {event_type: details},
+        }
+        with self._one_at_a_time:
+            self._number += 1
+            place = {"instance": "execution", "seq_no": self._number}
+            event["sequence"] = {"data_plane_id": place}
+            event["timestamp"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+            self._sink.emit(event)
 
     def _origin(self, dataset: str | None, flow: str | None) -> dict[str, Any]:
         request = self._request

@@ -24,9 +24,11 @@ from health_monitor.runtime import full_name, said
 from health_monitor.spec.kinds import Bronze
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 AT_ONCE = 4
+# Views over the catalog as it is now; to ask for their version would compute them.
+COMPUTED = "information_schema."
 
 
 @dataclass(frozen=True)
@@ -73,28 +75,19 @@ class Ingestor:
 
     def ingest(self, definition: Bronze) -> Look:
         """Bring one table up to date."""
-        name = f"{self.system_catalog}.{definition.source}"
         source_name = full_name(self.system_catalog, definition.source)
-        if not self.spark.catalog.tableExists(source_name):
-            if definition.optional:
-                return self._not_assessed(definition, f"{name} is not there")
-            raise SourceError(
-                f"{name}, which {definition.table} needs, does not exist or may not be read: "
-                f"enable the system schema {definition.source.split('.')[0]} and grant SELECT on it"
-            )
-        source_position = position(self.spark, source_name)
-        table_position = position(self.spark, self._target(definition))
+        source = None
+        if not definition.source.startswith(COMPUTED):
+            source = position(self.spark, source_name)
+        if source is None and not self.spark.catalog.tableExists(source_name):
+            return self._missing(definition)
+        table = position(self.spark, self._target(definition))
         before = self.looks.get(definition.table)
-        if before and self._is_known(definition, before, source_position, table_position):
+        if before and self._is_known(definition, before, source, table):
             return self._concluded(definition, replace(before, new_rows=0), before)
-        target = self.spark.table(self._target(definition))
-        rows = conformed(self.spark.table(source_name), definition, target.schema, name)
-        mark = before.high_water if before else None
-        if mark is None and definition.watermark:
-            mark = high_water(target, definition.watermark.column, self.now)
-        news = News(self.spark, definition, self._target(definition), self.now, mark)
-        new_rows, changed, mark = news.bring(rows)
-        after = position(self.spark, self._target(definition)) if changed else table_position
+        new_rows, changed, mark = self._news(definition, before).bring(
+            self._rows(definition, source_name)
+        )
         look = Look(
             definition.source,
             definition.table,
@@ -103,12 +96,35 @@ class Ingestor:
             new_rows,
             self._count(definition),
             self.now,
-            source_position,
-            after,
+            source,
+            position(self.spark, self._target(definition)) if changed else table,
             definition_hash(definition),
             mark,
         )
         return self._concluded(definition, look, before)
+
+    def _rows(self, definition: Bronze, source_name: str) -> DataFrame:
+        """The source's rows, as bronze wants them."""
+        schema = self.spark.table(self._target(definition)).schema
+        shown = f"{self.system_catalog}.{definition.source}"
+        return conformed(self.spark.table(source_name), definition, schema, shown)
+
+    def _news(self, definition: Bronze, before: Look | None) -> News:
+        """What is there to find, given how far the source was read."""
+        mark = before.high_water if before else None
+        if mark is None and definition.watermark:
+            table = self.spark.table(self._target(definition))
+            mark = high_water(table, definition.watermark.column, self.now)
+        return News(self.spark, definition, self._target(definition), self.now, mark)
+
+    def _missing(self, definition: Bronze) -> Look:
+        name = f"{self.system_catalog}.{definition.source}"
+        if definition.optional:
+            return self._not_assessed(definition, f"{name} is not there")
+        raise SourceError(
+            f"{name}, which {definition.table} needs, does not exist or may not be read: "
+            f"enable the system schema {definition.source.split('.')[0]} and grant SELECT on it"
+        )
 
     def _is_known(
         self, definition: Bronze, before: Look, source: str | None, table: str | None

@@ -69,7 +69,10 @@ FROM (
   FROM {full_name(catalog, definition.table)}
 ) AS t
 JOIN touched AS w ON {joined}
-  AND (w.is_first OR t.read_at >= CASE WHEN w.only_ends_elsewhere THEN w.first_end ELSE w.begins END)
+  AND (
+    w.is_first
+    OR t.read_at >= CASE WHEN w.only_ends_elsewhere THEN w.first_end ELSE w.begins END
+  )
   AND t.read_at < w.ends"""
 
 

@@ -1,0 +1,278 @@
+"""How fast and how large: ratios within one run on two cores (see docs/decisions/0008-bench.md)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from emulator.settings import CATALOG
+from tools import bench_memory
+from tools.bench_platform import CURRENCY, Account, Platform, Timing
+from tools.bench_reference import Straightforward
+from tools.console import Steps
+from tools.independent_attribution import attribution
+from tools.independent_cost import daily_cost
+from tools.paths import LOCAL
+
+CORES = 2
+GROWTH = 10
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Independent:
+    """What DuckDB calculates of gold, from SQL of its own, and the gold tables that hold it."""
+
+    name: str
+    calculate: Callable[[Path, str], object]
+    tables: tuple[str, ...]
+
+
+INDEPENDENT = (
+    Independent(
+        "cost by day, workspace and SKU",
+        daily_cost,
+        ("dim_pricing", "fact_usage", "summary_cost"),
+    ),
+    Independent(
+        "cost by job run and statement, idle cost",
+        attribution,
+        ("compute_hours", "compute_costs", "run_costs", "fact_job_run_timeline"),
+    ),
+)
+NOT_COMPARED = (
+    "DuckDB reads files and adds up in memory: no bronze, no silver, no keys, no history, nothing "
+    "is written; gold tables without a calculation of their own are in the platform's time only"
+)
+
+
+@dataclass
+class Sizes:
+    """What a person may choose for `make bench`."""
+
+    usage_rows: int = 60_000
+    days: int = 120
+    memory_rows: int = 60_000
+    repeat: int = 1
+    figures: list[int] = field(default_factory=lambda: [1, 2, 3, 4])
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure: a ratio (or GiB), what it may be at most, and what it was made from."""
+
+    number: int
+    name: str
+    value: float
+    limit: float | None
+    parts: dict[str, Any]
+
+    @property
+    def holds(self) -> bool | None:
+        return None if self.limit is None else self.value <= self.limit
+
+
+@dataclass
+class History:
+    """A platform, and what bringing its days in took."""
+
+    platform: Platform
+    first: Timing
+    days: list[Timing] = field(default_factory=list)
+
+    @property
+    def day(self) -> float:
+        return statistics.median(timing.seconds for timing in self.days)
+
+
+def run(sizes: Sizes, report: Path | None, steps: Steps) -> None:
+    """Measure, show, and write the JSON when a file is named."""
+    _use_two_cores()
+    LOCAL.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=LOCAL))
+    figures: list[Figure] = []
+    try:
+        if {1, 2, 3} & {*sizes.figures}:
+            figures += _platform_figures(folder, sizes, steps)
+        if 4 in sizes.figures:
+            figures.append(_memory(folder / "memory", sizes, steps))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    steps.console.print(table(figures, sizes))
+    if report is not None:
+        report.write_text(json.dumps(document(figures, sizes), indent=2) + "\n", encoding="utf-8")
+        steps.console.print(f"wrote {report}", highlight=False)
+
+
+def _use_two_cores() -> None:
+    """All that is started from here inherits it."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+
+
+def _platform_figures(folder: Path, sizes: Sizes, steps: Steps) -> list[Figure]:
+    with ExitStack() as stack:
+        long = _first_load(stack, folder / "long", sizes, 1, steps)
+        # Before more days come: DuckDB reads the files that the first load read.
+        figures = [_duckdb(long, steps)] if 3 in sizes.figures else []
+        histories = [long]
+        if 1 in sizes.figures:
+            histories.append(_first_load(stack, folder / "short", sizes, GROWTH, steps))
+        if {1, 2} & {*sizes.figures}:
+            _more_days(histories, sizes, steps)
+        if 1 in sizes.figures:
+            figures.append(_growth(*histories))
+        if 2 in sizes.figures:
+            figures.append(_straightforward(long, steps))
+    return sorted(figures, key=lambda figure: figure.number)
+
+
+def _more_days(histories: list[History], sizes: Sizes, steps: Steps) -> None:
+    for number in range(1, sizes.repeat + 1):
+        with steps.step(f"Day {number} of {sizes.repeat} more, on each history") as step:
+            for history in histories:
+                history.platform.account.add_day()
+                history.platform.bring_in()
+                history.days.append(history.platform.refresh())
+            step.say(" and ".join(f"{history.days[-1].seconds:.1f} s" for history in histories))
+
+
+def _first_load(stack: ExitStack, folder: Path, sizes: Sizes, part: int, steps: Steps) -> History:
+    days, usage_rows = sizes.days // part, sizes.usage_rows // part
+    with steps.step(f"First load of {days} days, {usage_rows:,} usage rows") as step:
+        account = Account(folder / "account")
+        last_day = datetime.now(UTC).date() - timedelta(days=sizes.repeat + 2)
+        step.say("simulating")
+        account.simulate(days, usage_rows, last_day)
+        step.say("starting Spark, system tables")
+        platform = stack.enter_context(Platform(folder / "platform", account))
+        platform.bring_in()
+        platform.set_up()
+        step.say("bronze, silver, gold")
+        history = History(platform, platform.refresh())
+        platform.check_cost()
+        step.say(f"refresh {history.first.seconds:.1f} s")
+        return history
+
+
+def _growth(long: History, short: History) -> Figure:
+    parts = {
+        "seconds a day": {"short history": _seconds(short), "long history": _seconds(long)},
+        "layers of the last day, long history": _rounded(long.days[-1].layers),
+    }
+    name = f"one more day: {GROWTH} times the history to 1"
+    return Figure(1, name, long.day / short.day, 1.3, parts)
+
+
+def _straightforward(long: History, steps: Steps) -> Figure:
+    """On the same tables and last, since it writes silver around the pipeline."""
+    with steps.step("One more day in the straightforward way") as step:
+        platform = long.platform
+        platform.check_cost()
+        platform.account.add_day()
+        platform.bring_in()
+        platform.activate()
+        reference = Straightforward(platform.spark, platform.definitions, CATALOG).refresh()
+        platform.check_cost()
+        step.say(f"refresh {reference.seconds:.1f} s")
+    parts = {
+        "seconds a day": {
+            "platform": _seconds(long),
+            "straightforward": round(reference.seconds, 1),
+        },
+        "layers, straightforward": _rounded(reference.layers),
+        "tables": len(reference.tables),
+    }
+    return Figure(
+        2, "daily refresh: platform to straightforward", long.day / reference.seconds, 0.4, parts
+    )
+
+
+def _duckdb(long: History, steps: Steps) -> Figure:
+    with steps.step("DuckDB over the same files"):
+        account = long.platform.account
+        taken = {each.name: _median_seconds(each.calculate, account) for each in INDEPENDENT}
+    compared = [f"gold.{table}" for each in INDEPENDENT for table in each.tables]
+    alone = sum(long.first.tables.get(table, 0) for table in compared)
+    parts = {
+        "seconds, platform": round(long.first.seconds, 1),
+        "seconds, DuckDB": {name: round(seconds, 2) for name, seconds in taken.items()},
+        "where the platform's time goes": _rounded(long.first.layers),
+        "its slowest tables": long.first.slowest(),
+        f"only {', '.join(compared)}: their seconds by DuckDB's": round(
+            alone / sum(taken.values())
+        ),
+        "not compared": NOT_COMPARED,
+    }
+    value = long.first.seconds / sum(taken.values())
+    return Figure(3, "first load: platform to DuckDB's calculations", value, None, parts)
+
+
+def _median_seconds(calculate: Callable[[Path, str], object], account: Account) -> float:
+    taken = []
+    for _ in range(3):
+        started = time.perf_counter()
+        calculate(account.tables, CURRENCY)
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken)
+
+
+def _memory(folder: Path, sizes: Sizes, steps: Steps) -> Figure:
+    with steps.step(f"Memory of `make local` with {sizes.memory_rows:,} usage rows") as step:
+        found = bench_memory.measure(folder, sizes.days, sizes.memory_rows, step)
+        step.say(f"peak {found.peak.total / GIB:.2f} GiB")
+    parts = {
+        "GiB at the peak": {k: round(v / GIB, 2) for k, v in found.peak.parts.items()},
+        "rows of fact_usage": found.usage_rows,
+        "share of them that the next day wrote": round(found.touched, 4),
+    }
+    return Figure(4, "peak memory of emulator and Spark, GiB", found.peak.total / GIB, 12.0, parts)
+
+
+def _seconds(history: History) -> float:
+    return round(history.day, 1)
+
+
+def _rounded(layers: dict[str, float]) -> dict[str, float]:
+    return {name: round(seconds, 1) for name, seconds in layers.items()}
+
+
+def table(figures: list[Figure], sizes: Sizes) -> Table:
+    title = f"{sizes.usage_rows:,} usage rows, {sizes.days} days, {CORES} cores"
+    grid = Table(title=f"Bench: {title}", min_width=76)
+    for heading in ("figure", "value", "at most", "made from"):
+        grid.add_column(heading, overflow="fold")
+    for figure in figures:
+        limit = "reported" if figure.limit is None else f"{figure.limit:g}"
+        colour = "red" if figure.holds is False else "green"
+        details = "\n".join(f"{name}: {_text(part)}" for name, part in figure.parts.items())
+        value = f"[{colour}]{figure.value:.2f}[/{colour}]"
+        grid.add_row(f"{figure.number}. {figure.name}", value, limit, details)
+    return grid
+
+
+def _text(part: Any) -> str:
+    if isinstance(part, dict):
+        return ", ".join(f"{name} {value:g}" for name, value in part.items())
+    return str(part)
+
+
+def document(figures: list[Figure], sizes: Sizes) -> dict[str, Any]:
+    return {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cores": CORES,
+        "sizes": asdict(sizes),
+        "figures": [{**asdict(figure), "holds": figure.holds} for figure in figures],
+    }
