@@ -201,9 +201,10 @@ def incident(source: duckdb.DuckDBPyConnection, kind: str) -> tuple[Any, ...]:
 
 
 def most(spark: Any, security: str, count: str) -> tuple[Any, ...]:
-    """The principal and day with the largest count."""
+    """The principal and day with the largest count; nobody is no principal."""
     found = spark.sql(
         f"SELECT user_identity_email, event_date FROM {security} "
+        "WHERE user_identity_email <> 'unknown' "
         f"GROUP BY event_date, user_identity_email ORDER BY SUM({count}) DESC LIMIT 1"
     )
     return tuple(found.collect()[0])

@@ -119,7 +119,7 @@ ranked AS (
   SELECT
     *,
     CASE
-      WHEN is_denial OR response_status_code = 401 THEN TRUE
+      WHEN response_status_code = 401 THEN TRUE
       WHEN is_authentication THEN is_failed
       WHEN is_authentication IS NOT NULL THEN FALSE
     END AS is_auth_failure,
