@@ -37,13 +37,6 @@ node_records AS (
     AND end_time > :first_day
     AND start_time < DATE_ADD(:last_day, 1)
 ),
-hours AS (
-  SELECT workspace_id, compute_kind, compute_id, hour_start FROM billed
-  UNION
-  SELECT workspace_id, compute_kind, compute_id, hour_start FROM activity
-  UNION
-  SELECT workspace_id, 'cluster' AS compute_kind, compute_id, hour_start FROM node_records
-),
 events AS (
   SELECT
     workspace_id,
@@ -70,11 +63,18 @@ warehouses AS (
   FROM silver.silver_warehouse_events
   GROUP BY workspace_id, warehouse_id
 ),
-last_hours AS (
-  SELECT workspace_id, compute_id, MAX(hour_start) + INTERVAL 1 HOUR AS known_until
-  FROM hours
-  WHERE compute_kind = 'warehouse'
-  GROUP BY workspace_id, compute_id
+known AS (
+  -- later than anything that is known: where open intervals may be cut
+  SELECT MAX(known_until) + INTERVAL 1 HOUR AS known_until
+  FROM (
+    SELECT MAX(usage_end_time) AS known_until
+    FROM silver.silver_usage
+    WHERE usage_date BETWEEN :first_day AND :last_day
+    UNION ALL
+    SELECT MAX(end_time) AS known_until
+    FROM silver.silver_query_history
+    WHERE end_time > :first_day
+  )
 ),
 running AS (
   SELECT workspace_id, warehouse_id, event_time AS begins, next_time AS ends
@@ -87,14 +87,13 @@ running AS (
   WHERE ran_before
 ),
 running_within AS (
-  -- an open interval is capped at the last hour that anything is known of
   SELECT
     r.workspace_id,
     r.warehouse_id AS compute_id,
     GREATEST(r.begins, CAST(:first_day AS TIMESTAMP)) AS begins,
-    LEAST(COALESCE(r.ends, l.known_until), CAST(DATE_ADD(:last_day, 1) AS TIMESTAMP)) AS ends
+    LEAST(COALESCE(r.ends, k.known_until), CAST(DATE_ADD(:last_day, 1) AS TIMESTAMP)) AS ends
   FROM running AS r
-  JOIN last_hours AS l ON l.workspace_id = r.workspace_id AND l.compute_id = r.warehouse_id
+  CROSS JOIN known AS k
 ),
 running_hours AS (
   SELECT
@@ -113,37 +112,44 @@ running_hours AS (
   WHERE begins < ends
 ),
 spans AS (
-  SELECT 'busy' AS what, workspace_id, compute_kind, compute_id, hour_start, from_time, to_time
+  SELECT
+    'busy' AS what, workspace_id, compute_kind, compute_id, hour_start, from_time, to_time,
+    overlap_us, work_ms
   FROM activity
   UNION ALL
-  SELECT 'bill' AS what, workspace_id, compute_kind, compute_id, hour_start, from_time,
-    LEAST(to_time, hour_start + INTERVAL 1 HOUR) AS to_time
+  SELECT
+    'bill' AS what, workspace_id, compute_kind, compute_id, hour_start, from_time,
+    GREATEST(from_time, LEAST(to_time, hour_start + INTERVAL 1 HOUR)) AS to_time,
+    CAST(NULL AS BIGINT) AS overlap_us, CAST(NULL AS DECIMAL(20, 6)) AS work_ms
   FROM billed
   UNION ALL
-  SELECT 'nodes' AS what, workspace_id, 'cluster' AS compute_kind, compute_id, hour_start,
+  SELECT
+    'nodes' AS what, workspace_id, 'cluster' AS compute_kind, compute_id, hour_start,
     GREATEST(start_time, hour_start) AS from_time,
-    LEAST(end_time, hour_start + INTERVAL 1 HOUR) AS to_time
+    LEAST(end_time, hour_start + INTERVAL 1 HOUR) AS to_time,
+    CAST(NULL AS BIGINT) AS overlap_us, CAST(NULL AS DECIMAL(20, 6)) AS work_ms
   FROM node_records
   UNION ALL
-  SELECT 'events' AS what, workspace_id, 'warehouse' AS compute_kind, compute_id, hour_start,
+  SELECT
+    'events' AS what, workspace_id, 'warehouse' AS compute_kind, compute_id, hour_start,
     GREATEST(begins, hour_start) AS from_time,
-    LEAST(ends, hour_start + INTERVAL 1 HOUR) AS to_time
+    LEAST(ends, hour_start + INTERVAL 1 HOUR) AS to_time,
+    CAST(NULL AS BIGINT) AS overlap_us, CAST(NULL AS DECIMAL(20, 6)) AS work_ms
   FROM running_hours
 ),
 covered AS (
   SELECT
-    what, workspace_id, compute_kind, compute_id, hour_start, from_time, to_time,
+    *,
     MAX(to_time) OVER (
       PARTITION BY workspace_id, compute_kind, compute_id, hour_start, what
       ORDER BY from_time, to_time
       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     ) AS covered_until
   FROM spans
-  WHERE from_time < to_time
 ),
 islands AS (
   SELECT
-    what, workspace_id, compute_kind, compute_id, hour_start, from_time, to_time,
+    *,
     SUM(CASE WHEN covered_until >= from_time THEN 0 ELSE 1 END) OVER (
       PARTITION BY workspace_id, compute_kind, compute_id, hour_start, what
       ORDER BY from_time, to_time
@@ -155,49 +161,44 @@ merged AS (
   SELECT
     what, workspace_id, compute_kind, compute_id, hour_start,
     MIN(from_time) AS from_time,
-    MAX(to_time) AS to_time
+    MAX(to_time) AS to_time,
+    SUM(overlap_us) AS overlap_us,
+    SUM(work_ms) AS work_ms
   FROM islands
   GROUP BY what, workspace_id, compute_kind, compute_id, hour_start, island
 ),
-measured AS (
-  SELECT
-    what, workspace_id, compute_kind, compute_id, hour_start,
-    SUM(UNIX_MICROS(to_time) - UNIX_MICROS(from_time)) AS covered_us,
-    SORT_ARRAY(COLLECT_LIST(STRUCT(from_time, to_time))) AS intervals
-  FROM merged
-  GROUP BY what, workspace_id, compute_kind, compute_id, hour_start
-),
 by_hour AS (
   SELECT
-    workspace_id, compute_kind, compute_id, hour_start,
-    MAX(CASE WHEN what = 'busy' THEN covered_us END) AS busy_us,
-    MAX(CASE WHEN what = 'bill' THEN covered_us END) AS bill_us,
-    MAX(CASE WHEN what = 'nodes' THEN covered_us END) AS nodes_us,
-    MAX(CASE WHEN what = 'events' THEN covered_us END) AS events_us,
-    MAX(CASE WHEN what = 'busy' THEN intervals END) AS busy_intervals,
-    MAX(CASE WHEN what = 'nodes' THEN intervals END) AS node_intervals
-  FROM measured
-  GROUP BY workspace_id, compute_kind, compute_id, hour_start
-),
-used AS (
-  SELECT
-    workspace_id, compute_kind, compute_id, hour_start,
+    workspace_id,
+    compute_kind,
+    compute_id,
+    hour_start,
+    SUM(CASE WHEN what = 'busy' THEN UNIX_MICROS(to_time) - UNIX_MICROS(from_time) END) AS busy_us,
+    SUM(CASE WHEN what = 'bill' THEN UNIX_MICROS(to_time) - UNIX_MICROS(from_time) END) AS bill_us,
+    SUM(CASE WHEN what = 'nodes' THEN UNIX_MICROS(to_time) - UNIX_MICROS(from_time) END)
+      AS nodes_us,
+    SUM(CASE WHEN what = 'events' THEN UNIX_MICROS(to_time) - UNIX_MICROS(from_time) END)
+      AS events_us,
+    SORT_ARRAY(COLLECT_LIST(CASE WHEN what = 'busy' THEN STRUCT(from_time, to_time) END))
+      AS busy_intervals,
+    SORT_ARRAY(COLLECT_LIST(CASE WHEN what = 'nodes' THEN STRUCT(from_time, to_time) END))
+      AS node_intervals,
     SUM(overlap_us) AS use_us,
-    CAST(SUM(work_ms) AS DECIMAL(20, 6)) AS work_ms
-  FROM activity
+    SUM(work_ms) AS work_ms
+  FROM merged
   GROUP BY workspace_id, compute_kind, compute_id, hour_start
 ),
 ran AS (
   SELECT
-    h.workspace_id,
-    h.compute_kind,
-    h.compute_id,
-    h.hour_start,
+    b.workspace_id,
+    b.compute_kind,
+    b.compute_id,
+    b.hour_start,
     CASE
-      WHEN h.compute_kind = 'cluster' AND b.nodes_us IS NOT NULL THEN 'nodes'
-      WHEN h.compute_kind = 'cluster' AND b.bill_us IS NOT NULL THEN 'bill'
-      WHEN h.compute_kind = 'cluster' THEN 'unknown'
-      WHEN h.hour_start + INTERVAL 1 HOUR > w.first_event THEN 'events'
+      WHEN b.compute_kind = 'cluster' AND b.nodes_us IS NOT NULL THEN 'nodes'
+      WHEN b.compute_kind = 'cluster' AND b.bill_us IS NOT NULL THEN 'bill'
+      WHEN b.compute_kind = 'cluster' THEN 'unknown'
+      WHEN b.hour_start + INTERVAL 1 HOUR > w.first_event THEN 'events'
       ELSE 'whole_hour'
     END AS running_source,
     COALESCE(b.busy_us, 0) AS busy_us,
@@ -206,23 +207,15 @@ ran AS (
     COALESCE(b.events_us, 0) AS events_us,
     b.busy_intervals,
     b.node_intervals,
-    COALESCE(u.use_us, 0) AS use_us,
-    COALESCE(u.work_ms, 0) AS work_ms
-  FROM hours AS h
-  LEFT JOIN by_hour AS b
-    ON b.workspace_id = h.workspace_id
-    AND b.compute_kind = h.compute_kind
-    AND b.compute_id = h.compute_id
-    AND b.hour_start = h.hour_start
-  LEFT JOIN used AS u
-    ON u.workspace_id = h.workspace_id
-    AND u.compute_kind = h.compute_kind
-    AND u.compute_id = h.compute_id
-    AND u.hour_start = h.hour_start
+    COALESCE(b.use_us, 0) AS use_us,
+    COALESCE(b.work_ms, 0) AS work_ms
+  FROM by_hour AS b
   LEFT JOIN warehouses AS w
-    ON w.workspace_id = h.workspace_id
-    AND w.warehouse_id = h.compute_id
-    AND h.compute_kind = 'warehouse'
+    ON w.workspace_id = b.workspace_id
+    AND w.warehouse_id = b.compute_id
+    AND b.compute_kind = 'warehouse'
+  -- an hour is there because it is billed, used or seen; running alone is in fact_cluster_events
+  WHERE COALESCE(b.busy_us, b.bill_us, b.nodes_us) IS NOT NULL
 ),
 timed AS (
   SELECT
