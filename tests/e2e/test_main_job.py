@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections import defaultdict
-from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -263,57 +261,29 @@ def test_a_correction_that_comes_days_later_changes_its_day(
     assert abs(Decimal(str(view)) - of_day) < Decimal("0.01")
 
 
-def kill(noted: Path) -> None:
-    psutil.Process(json.loads(noted.read_text())["pid"]).kill()
-
-
 def kill_workspace(platform: Platform) -> None:
-    kill(platform.folder / "run" / "workspace.json")
+    noted = json.loads((platform.folder / "run" / "workspace.json").read_text())
+    psutil.Process(noted["pid"]).kill()
 
 
-def kill_spark(platform: Platform) -> None:
-    """While the silver pipeline runs."""
-    deadline = time.monotonic() + 120
-    while not any(
-        "silver" in str(r.run_name) for r in platform.client.jobs.list_runs(active_only=True)
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    kill(platform.folder / "workspace" / "compute.json")
-
-
-def run_until(platform: Platform, moment: str, action: Callable[[Platform], None]) -> str:
-    """``make local`` in which something happens once its output shows the moment; the output."""
+def test_a_killed_workspace_is_named_and_nothing_is_left_running(platform: Platform) -> None:
+    """In the middle of a deploy; Spark is killed in the middle of jobs by `make soak`."""
     driver = platform.start("local")
     output: list[str] = []
     for line in driver.stdout or ():
-        if moment in line and moment not in "".join(output):
-            action(platform)
+        if "Deploy with cdktf ..." in line and output[-1:] != [line]:
+            kill_workspace(platform)
         output.append(line)
-    assert driver.wait(timeout=120) == 1, output
-    assert any(moment in line for line in output)
-    return "".join(output)
-
-
-@pytest.mark.parametrize(
-    ("kill_server", "message"),
-    [
-        (kill_workspace, "The workspace ended in the middle"),
-        (kill_spark, "was killed (SIGKILL"),
-    ],
-)
-def test_a_killed_server_is_named_and_nothing_is_left_running(
-    platform: Platform, kill_server: Callable[[Platform], None], message: str
-) -> None:
-    output = run_until(platform, "Job refresh_orchestrator ...", kill_server)
-    assert message in " ".join(output.split())
-    assert output.count("Error:") == 1
-    assert "Traceback" not in output
+    text = "".join(output)
+    assert driver.wait(timeout=120) == 1, text
+    assert "The workspace ended in the middle of the work" in " ".join(text.split())
+    assert text.count("Error: ") == 1
+    assert "Traceback" not in text
     wait_until_none(platform.folder)
 
 
 def test_a_rerun_goes_on_and_brings_in_the_next_day_only(platform: Platform) -> None:
-    """After the kills above: the day that they cut short comes in whole, and no other."""
+    """After the kill above: the day that it cut short comes in whole, and no other."""
     days = [path.stem for path in (platform.tables / "billing.usage").glob("2*.parquet")]
     assert len(days) == DAYS + 1
     report = platform.tools("local").stdout
