@@ -42,7 +42,7 @@ class Platform:
         )
 
     def tools(
-        self, *arguments: str, check: bool = True, timeout: float = 1800
+        self, *arguments: str, check: bool = True, timeout: float = 3000
     ) -> subprocess.CompletedProcess[str]:
         """Run ``python -m tools ...`` on this platform."""
         result = subprocess.run(
