@@ -28,7 +28,7 @@ clean: stop      ## remove all that was made
 
 test: setup      ## all tests
 	@$(PYTHON) -m tools browser
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m tools test
 
 soak: setup      ## kill Spark 20 times while it works, and compare (an hour)
 	@$(PYTHON) -m pytest tests/soak

@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     stop.set_defaults(action=_stop)
     browser = commands.add_parser("browser", help="make sure that Chromium is there for tests")
     browser.set_defaults(action=_browser)
+    tests = commands.add_parser("test", help="all tests; further arguments go to pytest")
+    tests.add_argument("rest", nargs=argparse.REMAINDER)
+    tests.set_defaults(action=_test)
     definitions = commands.add_parser("definitions", help="check all definitions, offline")
     definitions.set_defaults(action=_definitions)
     new = commands.add_parser("new", help="write a first version of a definition")
@@ -104,6 +107,12 @@ def _browser(_: argparse.Namespace, steps: Steps) -> int:
 
     ensure(steps)
     return 0
+
+
+def _test(arguments: argparse.Namespace, steps: Steps) -> int:
+    from tools.testing import run
+
+    return run(steps.console, arguments.rest)
 
 
 def _definitions(_: argparse.Namespace, steps: Steps) -> int:
