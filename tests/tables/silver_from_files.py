@@ -101,15 +101,14 @@ class SilverFromFiles:
         key = [*silver.key, "__START_AT"] if silver.keeps == "history" else silver.key
         on = " AND ".join(f"t.`{name}` = s.`{name}`" for name in key)
         rows.createOrReplaceTempView("arrived")
-        changes = ""
+        changed = gone = ""
         if silver.keeps != "rows":
-            changes = (
-                "WHEN MATCHED AND TO_JSON(STRUCT(t.*)) <> TO_JSON(STRUCT(s.*)) "
-                "THEN UPDATE SET * WHEN NOT MATCHED BY SOURCE THEN DELETE "
-            )
+            differs = "TO_JSON(STRUCT(t.*)) <> TO_JSON(STRUCT(s.*))"
+            changed = f"WHEN MATCHED AND {differs} THEN UPDATE SET *"
+            gone = "WHEN NOT MATCHED BY SOURCE THEN DELETE"
         self.spark.sql(
             f"MERGE INTO {self.catalog}.{silver.table} AS t USING arrived AS s ON {on} "
-            f"{changes}WHEN NOT MATCHED THEN INSERT *"
+            f"{changed} WHEN NOT MATCHED THEN INSERT * {gone}"
         )
 
 
