@@ -106,7 +106,8 @@ def _run(
     process = subprocess.Popen(
         command,
         cwd=folder,
-        env=terraform_variables(variables),
+        # Where it believes in a person it draws its status anew many times a second.
+        env={**terraform_variables(variables), "CI": "true"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
