@@ -103,7 +103,8 @@ class SilverFromFiles:
         rows.createOrReplaceTempView("arrived")
         changed = gone = ""
         if silver.keeps != "rows":
-            differs = "TO_JSON(STRUCT(t.*)) <> TO_JSON(STRUCT(s.*))"
+            one, other = (", ".join(f"{alias}.`{name}`" for name in rows.columns) for alias in "ts")
+            differs = f"TO_JSON(STRUCT({one})) <> TO_JSON(STRUCT({other}))"
             changed = f"WHEN MATCHED AND {differs} THEN UPDATE SET *"
             gone = "WHEN NOT MATCHED BY SOURCE THEN DELETE"
         self.spark.sql(
