@@ -30,7 +30,7 @@ test: setup      ## all tests
 	@$(PYTHON) -m tools browser
 	@$(PYTHON) -m tools test
 
-soak: setup      ## kill Spark 20 times while it works, and compare (an hour)
+soak: setup      ## long checks: gold day by day and at once, 20 kills of Spark (hours)
 	@$(PYTHON) -m pytest tests/soak
 
 check: setup     ## definitions, types and lint, in seconds
