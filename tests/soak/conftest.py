@@ -1,4 +1,4 @@
-"""Long checks share what the tests of tables use; `make test` leaves them out, `make soak` runs them."""
+"""Long checks share what the tests of tables use; `make soak` runs them, `make test` does not."""
 
 from __future__ import annotations
 
