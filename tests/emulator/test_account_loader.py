@@ -138,7 +138,7 @@ def _changed_rows_and_new_columns(spark: Any, account: Path, tmp_path: Path) -> 
     export = tmp_path / "export"
     for name in ("billing.usage", "billing.list_prices"):
         (export / name).mkdir(parents=True)
-    (export / "access.audit").mkdir()
+    (export / "access.clean_room_events").mkdir()
     prices = _folder(account, "billing.list_prices").slice(1)
     pq.write_table(prices, export / "billing.list_prices" / "all.parquet")
     usage = _folder(account, "billing.usage")
@@ -148,7 +148,7 @@ def _changed_rows_and_new_columns(spark: Any, account: Path, tmp_path: Path) -> 
     versions = {name: _version(spark, name) for name in FEW}
 
     reports = _import(spark, export)
-    assert reports["access.audit"].outcome == "ignored"
+    assert reports["access.clean_room_events"].outcome == "ignored"
     assert reports["lakeflow.jobs"].outcome == "absent"
     assert _version(spark, "lakeflow.jobs") == versions["lakeflow.jobs"]
     assert reports["billing.list_prices"].outcome == "replaced"
