@@ -101,11 +101,11 @@ def test_a_truncated_and_a_damaged_file(tmp_path: Path) -> None:
 def test_folders_that_hold_nothing_known(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="no such folder"):
         find_tables(tmp_path / "nowhere")
-    (tmp_path / "access.audit").mkdir()
+    (tmp_path / "access.clean_room_events").mkdir()
     with pytest.raises(LoadError, match=r"holds no known system table; .*billing\.usage/"):
         find_tables(tmp_path)
     (tmp_path / PRICES.name).mkdir()
-    assert find_tables(tmp_path) == (["billing.list_prices"], ["access.audit"])
+    assert find_tables(tmp_path) == (["billing.list_prices"], ["access.clean_room_events"])
     (problem,) = _problems(tmp_path)
     assert "holds no *.parquet file" in problem
 
