@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tools import local, services
-from tools.console import DriverError
+from tools.console import DriverError, Steps
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -83,4 +83,4 @@ def test_a_small_disk_is_refused_before_anything_starts(
     monkeypatch.setattr(local, "LOCAL", tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(0, 0, 1024**3))
     with pytest.raises(DriverError, match=r"Only 1\.0 GiB are free; 3 are needed"):
-        local.run(local.Options(), local.Steps())
+        local.run(local.Options(), Steps())
