@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -49,8 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     stop.set_defaults(action=_stop)
     browser = commands.add_parser("browser", help="make sure that Chromium is there for tests")
     browser.set_defaults(action=_browser)
-    tests = commands.add_parser("test", help="all tests; further arguments go to pytest")
-    tests.add_argument("rest", nargs=argparse.REMAINDER)
+    tests = commands.add_parser("test", help="all tests")
+    tests.add_argument("--pytest", default="", help="arguments for pytest, as one text")
     tests.set_defaults(action=_test)
     definitions = commands.add_parser("definitions", help="check all definitions, offline")
     definitions.set_defaults(action=_definitions)
@@ -112,7 +113,7 @@ def _browser(_: argparse.Namespace, steps: Steps) -> int:
 def _test(arguments: argparse.Namespace, steps: Steps) -> int:
     from tools.testing import run
 
-    return run(steps.console, arguments.rest)
+    return run(steps.console, shlex.split(arguments.pytest))
 
 
 def _definitions(_: argparse.Namespace, steps: Steps) -> int:
