@@ -19,6 +19,7 @@ from tools.console import DriverError
 from tools.paths import CACHE, NODE_BIN, PYTHON, ROOT, RUN
 from tools.services import (
     BUCKET,
+    SERVERS,
     Workspace,
     running,
     start_state_backend,
@@ -161,7 +162,7 @@ def run_in_environment(arguments: list[str], say: Callable[[str], None]) -> int:
     """``python -m infra ...``; for the local environment with its servers and variables."""
     environment: dict[str, str] = {"PATH": _path()}
     if "local" in arguments:
-        if running() != ["workspace", "state-backend"]:
+        if running() != list(SERVERS):
             raise DriverError("The local workspace does not run", todo="make local")
         _, extra = choose_provider()
         environment = variables(start_workspace(), start_state_backend()) | extra
