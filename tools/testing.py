@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 from rich.console import Console
@@ -21,7 +22,7 @@ def run(console: Console, arguments: list[str]) -> int:
     LOCAL.mkdir(exist_ok=True)
     with log.open("w") as output:
         beside = _pytest([END_TO_END, *arguments], output.fileno())
-        others = _pytest([f"--ignore={END_TO_END}", *arguments], None)
+        others = _pytest([*others_of(ROOT), *arguments], None)
         console.print(f"end-to-end tests run beside these, into {log}", highlight=False)
         try:
             first = others.wait()
@@ -33,6 +34,16 @@ def run(console: Console, arguments: list[str]) -> int:
             raise
     console.print(log.read_text(), markup=False, highlight=False, soft_wrap=True)
     return first or second
+
+
+def others_of(root: Path) -> list[str]:
+    """The folders of tests beside the end-to-end one.
+
+    They are named, as ``--ignore`` does not hold for a folder that ``testpaths`` names.
+    """
+    settings = tomllib.loads((root / "pyproject.toml").read_text())
+    folders: list[str] = settings["tool"]["pytest"]["ini_options"]["testpaths"]
+    return [folder for folder in folders if folder != END_TO_END]
 
 
 def _pytest(arguments: list[str], output: int | None) -> subprocess.Popen[bytes]:

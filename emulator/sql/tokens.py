@@ -6,6 +6,7 @@ as its author wrote it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -25,7 +26,14 @@ class _Tokenizer(Databricks.Tokenizer):
     COMMANDS = set()
 
 
-_TOKENIZER = _Tokenizer(dialect=Databricks())
+class _OwnTokenizer(threading.local):
+    """A tokenizer keeps its place in the text, so each thread has one of its own."""
+
+    def __init__(self) -> None:
+        self.tokenizer = _Tokenizer(dialect=Databricks())
+
+
+_OWN = _OwnTokenizer()
 _STRINGS = {TokenType.STRING, TokenType.RAW_STRING, TokenType.HEREDOC_STRING}
 _OPENING = {"(", "["}
 _CLOSING = {")", "]"}
@@ -79,7 +87,7 @@ def tokenize(sql: str) -> list[Token]:
     for start, end in _dollar_bodies(sql):
         masked = masked[:start] + "'" + "x" * (end - start - 2) + "'" + masked[end:]
     try:
-        return list(_TOKENIZER.tokenize(masked))
+        return list(_OWN.tokenizer.tokenize(masked))
     except TokenError as error:
         raise syntax_error(str(error)) from error
 

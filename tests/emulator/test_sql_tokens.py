@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from emulator.sql.errors import SqlError
 from emulator.sql.patterns import match
-from emulator.sql.tokens import Edits, Statement, split_statements
+from emulator.sql.tokens import Edits, Statement, split_statements, tokenize
 
 
 def test_statements_end_at_semicolons_outside_literals_comments_and_bodies() -> None:
@@ -67,3 +69,16 @@ def test_patterns_take_names_columns_options_and_alternatives() -> None:
     assert match(pattern, Statement("ALTER TABLE t ALTER c SET TAGS ('k')")) is not None
     assert match(pattern, Statement("ALTER TABLE t ALTER c SET MASK f")) is None
     assert match("GRANT", Statement("'GRANT'")) is None
+
+
+def test_threads_read_their_own_texts() -> None:
+    def words(number: int) -> bool:
+        text = f"SELECT 'a {number}' AS x{number} FROM t{number} " * 40
+        return [token.text for token in tokenize(text)] == expected[number]
+
+    expected = {
+        number: ["SELECT", f"a {number}", "AS", f"x{number}", "FROM", f"t{number}"] * 40
+        for number in range(8)
+    }
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(words, [number % 8 for number in range(400)]))

@@ -17,6 +17,7 @@ import pytest
 
 from tools import prerequisites
 from tools.independent_cost import daily_cost
+from tools.testing import END_TO_END, others_of
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -149,3 +150,15 @@ def test_independent_cost_on_a_case_done_by_hand(tmp_path: Path) -> None:
         (date(2026, 1, 2), "1", "A"): Decimal("0.15"),
         (date(2026, 1, 2), None, "B"): None,
     }
+
+
+def test_no_test_runs_in_both_parts_and_none_is_left_out() -> None:
+    def collected(*arguments: str) -> set[str]:
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *arguments]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return {line for line in result.stdout.splitlines() if "::" in line}
+
+    end_to_end, others = collected(END_TO_END), collected(*others_of(ROOT))
+    assert end_to_end and others
+    assert not end_to_end & others
+    assert end_to_end | others == collected()
