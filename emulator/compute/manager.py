@@ -187,7 +187,7 @@ class _TaskRun:
         limit = self._spec.timeout_seconds
         deadline = time.monotonic() + limit if limit else None
         died: float | None = None
-        while self._process.process.poll() is None:
+        while self._process.is_running():
             if cancel.wait(POLL_SECONDS):
                 return TaskResult("CANCELED", error="The run was canceled.")
             if on_output:
@@ -205,7 +205,7 @@ class _TaskRun:
     def _own_result(self) -> TaskResult:
         result = read_result(self._process.folder)
         if result is None:
-            code = self._process.process.returncode
+            code = self._process.exit_code
             if self._compute._stopped:
                 return TaskResult("CANCELED", error="The workspace was stopped.")
             result = TaskResult("FAILED", error=f"The task's process ended: {_ending(code)}.")

@@ -1,4 +1,4 @@
-"""``python -m emulator.compute.task FOLDER``: the process of one task.
+"""What the process of one task does.
 
 Reads FOLDER/spec.json, runs it, writes FOLDER/result.json. What it prints is the task's log.
 """
@@ -6,6 +6,7 @@ Reads FOLDER/spec.json, runs it, writes FOLDER/result.json. What it prints is th
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -15,27 +16,24 @@ import time
 from pathlib import Path
 from typing import Any
 
-import emulator
 from emulator.compute.context import TaskContext, give_sessions
 from emulator.compute.dbutils import NotebookExit
 from emulator.compute.failures import error_text, trimmed_trace
 from emulator.compute.mounts import Mounts
-from emulator.compute.processes import CONTROL_VARIABLE
 from emulator.compute.runtime_modules import install_runtime_modules
 from emulator.compute.spark_paths import map_spark_paths
 from emulator.compute.spec import TaskFolder, TaskResult, TaskSpec, write_result
 from emulator.settings import Settings
 
-PARENT_CHECK_SECONDS = 0.5
+OWNER_CHECK_SECONDS = 0.5
 
 
-def main(folder: str) -> None:
+def main(folder: str, control: socket.socket) -> None:
     """Run the task of this folder. The result file says how it went, not the exit code."""
-    _end_with_parent()
+    _end_with_owner()
     files = TaskFolder(Path(folder))
     spec = TaskSpec(**json.loads(files.spec.read_text()))
-    context = TaskContext(Settings.from_environment(), spec, _control())
-    _forget_own_path()
+    context = TaskContext(Settings.from_environment(), spec, control)
     result = _run(context)
     write_result(files, result)
 
@@ -94,29 +92,15 @@ def _dispatch(context: TaskContext) -> Any:
     return runners[spec.kind](context)
 
 
-def _control() -> socket.socket:
-    descriptor = int(os.environ.pop(CONTROL_VARIABLE))
-    os.set_inheritable(descriptor, False)
-    return socket.socket(fileno=descriptor)
-
-
-def _forget_own_path() -> None:
-    # The emulator's checkout may hold other packages; code of a task must not find them there.
-    root = str(Path(emulator.__file__).parent.parent)
-    sys.path[:] = [entry for entry in sys.path if entry not in ("", root)]
-    os.environ.pop("PYTHONPATH", None)
-
-
-def _end_with_parent() -> None:
-    parent = os.getppid()
+def _end_with_owner() -> None:
+    """End this task's group when the workspace has ended, or the process it was forked from."""
+    forked_from, owner = os.getppid(), multiprocessing.parent_process()
+    if owner is None:
+        raise RuntimeError("a task is started by a workspace")
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(PARENT_CHECK_SECONDS)
+        while os.getppid() == forked_from and owner.is_alive():
+            time.sleep(OWNER_CHECK_SECONDS)
         os.killpg(os.getpgid(0), signal.SIGKILL)
 
-    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+    threading.Thread(target=watch, daemon=True, name="end-with-owner").start()

@@ -87,6 +87,7 @@ RULES: tuple[Rule, ...] = (
     Rule("DROP SCHEMA|DATABASE [IF EXISTS] <name>", objects.drop_schema),
     Rule("DROP TABLE [IF EXISTS] <name>", objects.drop_table),
     Rule("DROP VIEW [IF EXISTS] <name>", objects.drop_table),
+    Rule("DESCRIBE|DESC HISTORY|DETAIL <name>", objects.describe_delta),
     Rule("MERGE WITH SCHEMA EVOLUTION INTO <name>", objects.changes_table),
 )
 

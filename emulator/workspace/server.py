@@ -13,6 +13,7 @@ from typing import Any
 
 import uvicorn
 
+from emulator.compute.processes import prepare_for_tasks
 from emulator.settings import Settings
 from emulator.workspace.app import create_app
 
@@ -36,6 +37,7 @@ def serve(settings: Settings, *, port: int = 0, memory: str = "6g") -> None:
     token = str(last.get("token") or secrets.token_urlsafe(32))
     actual_port = int(listener.getsockname()[1])
     record = {"host": HOST, "port": actual_port, "token": token, "pid": os.getpid()}
+    prepare_for_tasks()
     app = create_app(settings, token, url=f"http://{HOST}:{actual_port}", memory=memory)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS

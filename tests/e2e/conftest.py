@@ -87,10 +87,10 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 
 def processes_of(folder: Path) -> list[str]:
-    """The command lines of all processes that know the folder."""
+    """The command lines of all processes that were started with the folder or work in it."""
     found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        line = " ".join(process.info["cmdline"] or [])
+    for process in psutil.process_iter(["cmdline", "cwd", "status"]):
+        line = " ".join([*(process.info["cmdline"] or []), process.info["cwd"] or ""])
         if str(folder) in line and process.info["status"] != psutil.STATUS_ZOMBIE:
             found.append(line)
     return found

@@ -65,6 +65,12 @@ def test_create_table_loses_keys_masks_filter_and_auto_clustering(bench: Workben
     assert "CREATE OR REPLACE TABLE gold.fact" in logged.statement
 
 
+def test_a_name_that_is_a_word_of_deltas_parser_is_quoted(bench: Workbench) -> None:
+    text = spark_text(bench, "DESCRIBE HISTORY system.query.history LIMIT 1")
+    assert text == "DESCRIBE HISTORY `system`.`query`.`history` LIMIT 1"
+    assert spark_text(bench, "desc detail detail") == "desc detail `detail`"
+
+
 def test_only_the_constraint_leaves_a_list_of_one_column(bench: Workbench) -> None:
     text = spark_text(bench, "CREATE TABLE t (PRIMARY KEY (a), a INT NOT NULL)")
     assert text.replace(" ", "") == "CREATETABLEt(aINTNOTNULL)"

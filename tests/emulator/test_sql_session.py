@@ -97,6 +97,12 @@ def test_ddl_of_databricks_lands_in_spark_and_in_information_schema(
     assert [key.name for key in catalog.constraints.all()] == ["fact_pk"]
 
 
+def test_the_history_of_a_table_called_history(schema: Any) -> None:
+    schema.sql("CREATE TABLE sql_room.history (detail INT)")
+    assert schema.sql("DESCRIBE HISTORY sql_room.history LIMIT 1").collect()[0]["version"] == 0
+    assert schema.sql("DESCRIBE DETAIL sql_room.history").collect()[0]["numFiles"] == 0
+
+
 def test_a_failed_statement_records_nothing(schema: Any, catalog: CatalogStore) -> None:
     with pytest.raises(Exception, match="PARSE_SYNTAX_ERROR"):
         schema.sql("CREATE TABLE sql_room.t (id INT, PRIMARY KEY (id)) NONSENSE")
