@@ -18,6 +18,7 @@ from tools.querying import Warehouse
 CENT = Decimal("0.01")
 WINDOW_DAYS = 30
 REQUESTS = 60
+TABLES_AT_ONCE = 30
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Detection:
 
 def rows_by_layer(warehouse: Warehouse, catalog: str) -> list[LayerRows]:
     """Rows of every table of each layer; quarantined rows are a layer of their own."""
-    layers: dict[str, list[int]] = {name: [] for name in ("bronze", "silver", "quarantine", "gold")}
+    layers: dict[str, list[str]] = {name: [] for name in ("bronze", "silver", "quarantine", "gold")}
     for schema in ("bronze", "silver", "gold"):
         tables = warehouse.client.tables.list(catalog, schema)
         for table in tables:
@@ -73,9 +74,23 @@ def rows_by_layer(warehouse: Warehouse, catalog: str) -> list[LayerRows]:
                 continue
             name = str(table.name)
             layer = "quarantine" if name.endswith("__expectations") else schema
-            count = warehouse.row(f"SELECT COUNT(*) FROM {catalog}.{schema}.`{name}`")[0]
-            layers[layer].append(int(count))
-    return [LayerRows(name, len(rows), sum(rows)) for name, rows in layers.items()]
+            layers[layer].append(f"{catalog}.{schema}.`{name}`")
+    counts = _counts(warehouse, [table for tables in layers.values() for table in tables])
+    return [
+        LayerRows(layer, len(tables), sum(counts[table] for table in tables))
+        for layer, tables in layers.items()
+    ]
+
+
+def _counts(warehouse: Warehouse, tables: list[str]) -> dict[str, int]:
+    """The rows of each table, asked for some dozens at a time: a statement costs more than it."""
+    counts: dict[str, int] = {}
+    for start in range(0, len(tables), TABLES_AT_ONCE):
+        some = tables[start : start + TABLES_AT_ONCE]
+        selects = [f"SELECT {n} AS number, COUNT(*) AS n FROM {t}" for n, t in enumerate(some)]
+        for number, count in warehouse.rows(" UNION ALL ".join(selects)):
+            counts[some[int(str(number))]] = int(str(count))
+    return counts
 
 
 def reconcile(warehouse: Warehouse, catalog: str, source: Path, currency: str) -> Reconciliation:

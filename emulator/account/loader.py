@@ -175,14 +175,12 @@ def _import_table(spark: Any, export: TableExport, target: _Target, staging: Pat
     if target.schema is None:
         _create(spark, export, target)
         outcome, after = "created", export.rows
-        if export.rows:
-            _append(spark, export, target, export.files)
     else:
         before = spark.table(target.name).count()
         columns = tuple(new_fields(row_type(target.schema), row_type(export.schema)))
         import_rows = _append_difference if export.table.is_append_only else _replace
-        outcome = import_rows(spark, export, target, _Present(target.schema, before), staging)
-        after = before if outcome == "unchanged" else spark.table(target.name).count()
+        present = _Present(target.schema, before)
+        outcome, after = import_rows(spark, export, target, present, staging)
     return ImportReport(
         table=export.table.name,
         outcome=outcome,
@@ -201,16 +199,15 @@ def _create_schemas(spark: Any, catalog: str, names: Iterable[str]) -> None:
 
 
 def _create(spark: Any, export: TableExport, target: _Target) -> None:
-    original_sql(spark)(
-        f"CREATE TABLE {target.name} ({spark_ddl(export.schema)}) USING DELTA "
-        f"TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true', "
-        f"'{_PARTIAL}' = {_property(export.partial)})"
-    )
+    """The table and its rows in one commit."""
+    writer = _read(spark, export, export.files).writeTo(target.name).using("delta")
+    writer = writer.tableProperty("delta.enableChangeDataFeed", "true")
+    writer.tableProperty(_PARTIAL, json.dumps(sorted(export.partial))).create()
 
 
 def _append_difference(
     spark: Any, export: TableExport, target: _Target, present: _Present, staging: Path
-) -> str:
+) -> tuple[str, int]:
     """New columns do not make old rows new: what all rows of both sides have is compared."""
     existing = row_type(present.schema)
     grown = frozenset(new_fields(existing, row_type(export.schema)))
@@ -218,12 +215,14 @@ def _append_difference(
     compared = without(existing, partial)
     marks = beyond(file_digests(export.files, compared), _digests(spark, target, present, compared))
     if not marks.any():
-        return "unchanged"
+        return "unchanged", present.rows
     if partial != target.partial:
         value = _property(partial)
         settings = f"TBLPROPERTIES ('{_PARTIAL}' = {value})"
         original_sql(spark)(f"ALTER TABLE {target.name} SET {settings}")
-    return _append(spark, export, target, write_rows(export, marks, staging))
+    writer = _read(spark, export, write_rows(export, marks, staging)).writeTo(target.name)
+    writer.option("mergeSchema", "true").append()
+    return "appended", present.rows + int(marks.sum())
 
 
 def _property(partial: frozenset[str]) -> str:
@@ -232,22 +231,17 @@ def _property(partial: frozenset[str]) -> str:
     return f"'{text}'"
 
 
-def _replace(spark: Any, export: TableExport, target: _Target, present: _Present, _: Path) -> str:
+def _replace(
+    spark: Any, export: TableExport, target: _Target, present: _Present, _: Path
+) -> tuple[str, int]:
     whole = row_type(present.schema)
     if row_type(export.schema) == whole:
         exported = file_digests(export.files, whole)
         if are_same(exported, _digests(spark, target, present, whole)):
-            return "unchanged"
+            return "unchanged", present.rows
     writer = _read(spark, export, export.files).writeTo(target.name)
     writer.option("mergeSchema", "true").overwrite(lit(True))
-    return "replaced"
-
-
-def _append(spark: Any, export: TableExport, target: _Target, files: Sequence[Path]) -> str:
-    """Add rows in one commit."""
-    writer = _read(spark, export, files).writeTo(target.name)
-    writer.option("mergeSchema", "true").append()
-    return "appended"
+    return "replaced", export.rows
 
 
 def _digests(spark: Any, target: _Target, present: _Present, compared: pa.DataType) -> Digests:
