@@ -91,10 +91,11 @@ def lake(spark_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     tmp_path = tmp_path_factory.mktemp("bronze")
     folder = tmp_path / "definitions" / "bronze" / "test"
     folder.mkdir(parents=True)
-    for name, how in KINDS.items():
-        for table in (name, f"odd_{name}"):
-            text = f"{COMMENT}\nsource: events.{table}\n{how}{COLUMNS}"
-            (folder / f"{table}.yml").write_text(text)
+    kinds = {**KINDS, **{f"odd_{name}": how for name, how in KINDS.items()}}
+    kinds |= dict.fromkeys(("shared", "grown"), KINDS["facts"])
+    for table, how in kinds.items():
+        text = f"{COMMENT}\nsource: events.{table}\n{how}{COLUMNS}"
+        (folder / f"{table}.yml").write_text(text)
     spark = SparkSession.builder.remote(spark_server.url).create()
     install(spark, CatalogStore(tmp_path / "catalog.db"))
     with pytest.MonkeyPatch.context() as patch:
@@ -116,7 +117,7 @@ def row(id_: str | None, at: str | None, amount: str = "1.00", **more: Any) -> d
     return {"id": id_, "at": at, "day": day, "amount": amount, **more}
 
 
-def test_rows_come_once_however_late_and_however_odd_their_times(lake: Lake) -> None:
+def test_rule_02_rows_come_once_however_late_and_however_odd_their_times(lake: Lake) -> None:
     first = [row("a", "2026-10-01T00:00:00"), row("b", "2026-11-20T00:00:00")]
     lake.add("facts", *first, first[1])
     assert lake.ingest("facts")["facts"].new_rows == 2
@@ -148,7 +149,7 @@ def test_rows_come_once_however_late_and_however_odd_their_times(lake: Lake) -> 
     assert {"a", "b", "old", "far", "next"} <= set(ids)
 
 
-def test_states_follow_their_source_and_the_newest_counts(lake: Lake) -> None:
+def test_rule_27_states_follow_their_source_and_the_newest_counts(lake: Lake) -> None:
     lake.add(
         "states",
         row("a", "2026-11-20T02:00:00", "2.00"),
@@ -184,6 +185,31 @@ def test_a_picture_is_taken_each_day_and_replaced_within_it(lake: Lake) -> None:
     assert (look.new_rows, look.row_count) == (2, 4)
     found = [(str(day), id_) for day, id_ in lake.rows("pictures", "snapshot_date", "id")]
     assert found == [(f"2026-11-{d}", i) for d in (21, 22) for i in ("a", "c")]
+
+
+def test_rule_28_a_source_with_deletion_vectors_and_without_a_feed(lake: Lake) -> None:
+    lake.add("shared", *(row(name, "2026-11-20T00:00:00") for name in ("kept", "wrong", "also")))
+    source = f"{CATALOG}.events.shared"
+    lake.sql(
+        f"ALTER TABLE {source} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true', "
+        "'delta.enableChangeDataFeed' = 'false')"
+    )
+    lake.sql(f"DELETE FROM {source} WHERE id = 'wrong'")
+    detail = lake.sql(f"DESCRIBE DETAIL {source}").collect()[0]
+    assert "deletionVectors" in detail["tableFeatures"]
+    assert lake.ingest("shared")["shared"].new_rows == 2
+    assert lake.rows("shared", "id") == ["also", "kept"]
+    feed = f"SELECT id FROM table_changes('{CATALOG}.bronze.bronze_shared', 1)"
+    assert sorted(r[0] for r in lake.sql(feed).collect()) == ["also", "kept"]
+
+
+def test_rule_32_a_new_column_is_kept_from_its_first_day(lake: Lake) -> None:
+    lake.add("grown", row("before", "2026-11-20T00:00:00"))
+    lake.ingest("grown")
+    types = {**TYPES, "channel": "string"}
+    lake.add("grown", row("after", "2026-11-20T01:00:00", channel="web"), types=types)
+    assert lake.ingest("grown", now=NOW + timedelta(hours=1))["grown"].new_rows == 1
+    assert lake.rows("grown", "id", "channel") == [("after", "web"), ("before", None)]
 
 
 ODD = ("odd_facts", "odd_states", "odd_pictures")

@@ -49,7 +49,9 @@ def look(days_ago: float, high_water_days_ago: float) -> Look:
         (0, look(31, 31), ("stale", "not read for 31 days, the source keeps 30 days: rows may")),
     ],
 )
-def test_freshness(high_water: int, before: Look | None, expected: tuple[str, str | None]) -> None:
+def test_rule_25_what_is_behind_is_said(
+    high_water: int, before: Look | None, expected: tuple[str, str | None]
+) -> None:
     mark = NOW - timedelta(days=high_water)
     status, detail = freshness(definition(), mark, before, NOW)
     assert status == expected[0]
