@@ -14,7 +14,8 @@ from typing import Any
 import duckdb
 import pytest
 from health_monitor.gold.engine import GoldRefresh, setup
-from health_monitor.spec import Definitions
+from health_monitor.spec import Definitions, Gold
+from health_monitor.spec.sql import tables_of
 
 from emulator.account.simulate import simulate
 from tests.tables.silver_from_files import SilverFromFiles, silver_of
@@ -120,10 +121,65 @@ def test_gold_is_a_function_of_what_is_visible(
 
     _check_money(schemas, account)
     _check_identities(schemas)
+    _check_quantities(schemas, account)
     for definition in gold.values():
         for key in definition.foreign_keys:
             parent = definitions.gold[key.references.removeprefix("gold.")]
             assert _orphans(schemas, definition.table, key.columns, parent.table, parent.key) == 0
+
+
+@pytest.mark.parametrize("seed", [7, 11, 23])
+def test_identities_hold_whatever_the_account(
+    schemas: Any, definitions: Definitions, tmp_path: Path, seed: int
+) -> None:
+    simulate(tmp_path, days=8, seed=seed, workspaces=3, usage_rows=4000, end=LAST)
+    gold = _with_feeds(
+        definitions, "fact_usage", "fact_job_run_timeline", "fact_query_history", "summary_cost"
+    )
+    account = tmp_path / "tables"
+    silver = SilverFromFiles(
+        schemas, definitions, account, silver_of(definitions, set(gold)), CATALOG
+    )
+    silver.create()
+    setup(schemas, gold, CATALOG)
+    silver.bring(LAST.isoformat())
+    GoldRefresh(schemas, CATALOG, "USD").refresh_all(gold)
+    _check_money(schemas, account)
+    _check_identities(schemas)
+    _check_quantities(schemas, account)
+
+
+def _with_feeds(definitions: Definitions, *names: str) -> dict[str, Gold]:
+    """Gold tables, and those that they are computed from."""
+    found: dict[str, Gold] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = definitions.gold[name]
+            reads = tables_of(found[name].sql)
+            waiting += [t.removeprefix("gold.") for t in reads if t.startswith("gold.")]
+    return found
+
+
+def _check_quantities(spark: Any, account: Path) -> None:
+    """Every record of the source once, all record types: in fact_usage and in its summary."""
+    files = str(account / "billing.usage" / "*.parquet")
+    expected = duckdb.execute(
+        "SELECT SUM(usage_quantity), COUNT(*) FROM (SELECT DISTINCT ON (record_id) * "
+        "FROM read_parquet($files, union_by_name = true) WHERE record_id IS NOT NULL "
+        "AND usage_quantity IS NOT NULL)",
+        {"files": files},
+    ).fetchall()[0]
+    found = spark.sql(
+        f"SELECT SUM(usage_quantity), COUNT(*) FROM {CATALOG}.gold.fact_usage"
+    ).collect()[0]
+    assert (found[0], found[1]) == (expected[0], expected[1])
+    costs = spark.sql(
+        f"SELECT (SELECT SUM(effective_cost) FROM {CATALOG}.gold.fact_usage), "
+        f"(SELECT SUM(effective_cost) FROM {CATALOG}.gold.summary_cost)"
+    ).collect()[0]
+    assert costs[0] == costs[1]
 
 
 def _check_money(spark: Any, account: Path) -> None:
