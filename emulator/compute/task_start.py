@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import emulator
+from emulator.compute.spec import TaskFolder
 
 
 def begin_task(folder: str, variables: Mapping[str, str], control: socket.socket) -> None:
@@ -19,7 +19,7 @@ def begin_task(folder: str, variables: Mapping[str, str], control: socket.socket
     os.setsid()
     # A daemonic process may have no children; a task may.
     multiprocessing.current_process().daemon = False
-    _redirect(Path(folder))
+    _redirect(TaskFolder(Path(folder)).log)
     os.environ.clear()
     os.environ.update(variables)
     time.tzset()
@@ -35,8 +35,8 @@ def begin_task(folder: str, variables: Mapping[str, str], control: socket.socket
         atexit._run_exitfuncs()
 
 
-def _redirect(folder: Path) -> None:
-    with Path(os.devnull).open("rb") as nothing, (folder / "output.log").open("ab") as log:
+def _redirect(file: Path) -> None:
+    with Path(os.devnull).open("rb") as nothing, file.open("ab") as log:
         os.dup2(nothing.fileno(), 0)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
@@ -54,10 +54,8 @@ def _draw_anew() -> None:
 def _forget_foreign_paths() -> None:
     # The emulator's checkout may hold other packages; code of a task must not find them there.
     roots = tuple(Path(place).resolve() for place in (sys.prefix, sys.base_prefix))
-    own = Path(emulator.__file__).parent.parent
 
-    def is_ours(entry: str) -> bool:
-        path = Path(entry).resolve()
-        return entry != "" and path != own and any(path.is_relative_to(root) for root in roots)
+    def is_pythons(entry: str) -> bool:
+        return any(Path(entry).resolve().is_relative_to(root) for root in roots)
 
-    sys.path[:] = [entry for entry in sys.path if is_ours(entry)]
+    sys.path[:] = [entry for entry in sys.path if is_pythons(entry)]
