@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from emulator.sql.clauses import (
     comments,
     create_table,
+    delta,
     grants,
     keys,
     metric_statements,
@@ -87,7 +88,8 @@ RULES: tuple[Rule, ...] = (
     Rule("DROP SCHEMA|DATABASE [IF EXISTS] <name>", objects.drop_schema),
     Rule("DROP TABLE [IF EXISTS] <name>", objects.drop_table),
     Rule("DROP VIEW [IF EXISTS] <name>", objects.drop_table),
-    Rule("DESCRIBE|DESC HISTORY|DETAIL <name>", objects.describe_delta),
+    Rule("DESCRIBE|DESC HISTORY <name>", delta.describe_history),
+    Rule("DESCRIBE|DESC DETAIL <name>", delta.describe_detail),
     Rule("MERGE WITH SCHEMA EVOLUTION INTO <name>", objects.changes_table),
 )
 

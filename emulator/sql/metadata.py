@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
 
 from pyspark.errors import AnalysisException
+from pyspark.sql.types import StructType
 
 from emulator.sql.catalog_store import CatalogStore
+from emulator.sql.delta_log import DeltaLog
 from emulator.sql.names import ObjectName, quote, string_literal
 from emulator.sql.records import Column, Function, Schema, Table
 from emulator.sql.routines import read_function
@@ -25,7 +25,6 @@ _MISSING = {
     "NO_SUCH_DATABASE_EXCEPTION",
 }
 _KEPT_TYPES = {"STREAMING_TABLE", "MATERIALIZED_VIEW"}
-_COMMIT = re.compile(r"^(\d{20})\.json$")
 
 
 def is_missing(error: AnalysisException) -> bool:
@@ -62,43 +61,52 @@ class SparkMetadata:
 
     def refresh_table(self, name: ObjectName) -> Table | None:
         """Read the table or view from Spark; an absent one leaves the catalog too."""
-        try:
-            schema = self._spark.table(name.sql).schema
-        except AnalysisException as error:
-            if not is_missing(error):
-                raise
+        about = self._about(name)
+        if about is None:
             self._catalog.drop_table(name.full)
             return None
         self.refresh_schema_if_new(f"{name.catalog}.{name.schema}")
         table = self._catalog.table(name.full) or Table(
             catalog_name=name.catalog, schema_name=name.schema, name=name.name
         )
-        comments = {c.name: c.comment for c in table.columns} if table.is_view else {}
-        table.columns = _columns(schema, comments)
-        self._read_about(name, table)
+        self._read(name, table, about)
         if table.table_type != "METRIC_VIEW":
             self._catalog.forget_metric_view(name.full)
         self._catalog.put(table)
         return table
 
-    def _read_about(self, name: ObjectName, table: Table) -> None:
+    def _about(self, name: ObjectName) -> dict[str, str] | None:
+        """What the metastore says of a table or view; None if there is none."""
         schema = f"{quote(name.catalog)}.{quote(name.schema)}"
-        rows = self._sql(f"SHOW TABLE EXTENDED IN {schema} LIKE {string_literal(name.name)}")
-        row = next(r for r in rows.collect() if r.tableName.lower() == name.name)
-        about = _about(row.information)
+        like = f"SHOW TABLE EXTENDED IN {schema} LIKE {string_literal(name.name)}"
+        try:
+            rows = self._sql(like).collect()
+        except AnalysisException as error:
+            if not is_missing(error):
+                raise
+            return None
+        found = [r for r in rows if r.tableName.lower() == name.name and not r.isTemporary]
+        return _about(found[0].information) if found else None
+
+    def _read(self, name: ObjectName, table: Table, about: dict[str, str]) -> None:
         kind = about.get("Type", "MANAGED")
         if table.table_type not in _KEPT_TYPES or kind not in ("MANAGED", "EXTERNAL"):
             table.table_type = kind  # type: ignore[assignment]
         if table.is_view:
+            comments = {column.name: column.comment for column in table.columns}
+            table.columns = _columns(self._spark.table(name.sql).schema, comments)
             table.data_source_format = None
             table.definition = about.get("View Text")
             table.comment = about.get("Comment")
             return
         table.data_source_format = about.get("Provider", "delta").upper()
-        if table.data_source_format == "DELTA":
-            self._read_delta(name, table)
+        if table.data_source_format != "DELTA":
+            table.columns = _columns(self._spark.table(name.sql).schema, {})
+        elif not _read_log(table, about["Location"]):
+            table.columns = _columns(self._spark.table(name.sql).schema, {})
+            self._read_detail(name, table)
 
-    def _read_delta(self, name: ObjectName, table: Table) -> None:
+    def _read_detail(self, name: ObjectName, table: Table) -> None:
         detail = self._sql(f"DESCRIBE DETAIL {name.sql}").collect()[0]
         table.comment = detail.description
         table.properties = dict(detail.properties)
@@ -106,7 +114,7 @@ class SparkMetadata:
         table.partition_by = list(detail.partitionColumns)
         if table.cluster_by != ["AUTO"]:
             table.cluster_by = list(detail.clusteringColumns)
-        table.delta_version = latest_version(detail.location)
+        table.delta_version = DeltaLog(detail.location).latest
 
     def refresh_function(self, name: ObjectName) -> Function | None:
         try:
@@ -171,27 +179,31 @@ def _about(information: str) -> dict[str, str]:
 _AFTER_VIEW_TEXT = {"View Original Text", "View Schema Mode", "Language", "Table Properties"}
 
 
-def latest_version(location: str) -> int:
-    """The last commit in a table's Delta log on this machine, or -1."""
-    commits = [_COMMIT.match(path.name) for path in _log_folder(location).glob("*.json")]
-    return max((int(found[1]) for found in commits if found), default=-1)
+def _read_log(table: Table, location: str) -> bool:
+    """Read a Delta table's entry from its log; whether the log tells all."""
+    log = DeltaLog(location)
+    found = log.describe()
+    if found is None:
+        return False
+    schema = StructType.fromJson(json.loads(found.metadata["schemaString"]))
+    table.columns = _columns(schema, {})
+    table.comment = found.metadata.get("description")
+    table.properties = found.properties
+    table.storage_location = location
+    table.partition_by = list(found.metadata["partitionColumns"])
+    if table.cluster_by != ["AUTO"]:
+        table.cluster_by = list(found.clustering)
+    table.delta_version = log.latest
+    return True
 
 
 def is_fresh(table: Table) -> bool:
     """Whether no commit since the entry was read changed the table's metadata."""
     if table.storage_location is None:
         return table.is_view
-    latest = latest_version(table.storage_location)
-    if latest < table.delta_version or latest < 0:
+    log = DeltaLog(table.storage_location)
+    if log.latest < max(table.delta_version, 0):
         return False
-    folder = _log_folder(table.storage_location)
-    for version in range(table.delta_version + 1, latest + 1):
-        commit = folder / f"{version:020}.json"
-        if not commit.exists() or '"metaData"' in commit.read_text(encoding="utf-8"):
-            return False
-    return True
-
-
-def _log_folder(location: str) -> Path:
-    parsed = urlparse(location)
-    return Path(unquote(parsed.path)) / "_delta_log"
+    later = [version for version in log.versions if version > table.delta_version]
+    is_complete = len(later) == log.latest - table.delta_version
+    return is_complete and not any('"metaData"' in log.text(version) for version in later)

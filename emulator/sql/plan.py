@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from pyspark.sql.types import StructType
+
 from emulator.sql.catalog_store import CatalogStore
 from emulator.sql.errors import no_such_column, no_such_schema, no_such_table, syntax_error
 from emulator.sql.names import Namespace, ObjectName, resolve, resolve_schema
@@ -18,9 +20,9 @@ Touched = tuple[Literal["table", "function", "schema"], str]
 
 @dataclass
 class Rows:
-    """A result that the catalog gives without Spark: column names (strings) and rows."""
+    """A result that is known without Spark; columns that only have names hold strings."""
 
-    columns: tuple[str, ...]
+    columns: tuple[str, ...] | StructType
     rows: list[tuple[Any, ...]]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from pyspark.sql.types import StringType, StructField, StructType
+
 from emulator.settings import CATALOG, USER_NAME
 from emulator.sql.catalog_store import CatalogStore
 from emulator.sql.dialect import plan as plan_statement
@@ -81,15 +83,15 @@ def _run(
     if planned.removed:
         catalog.log.add(statement, planned.removed)
     if planned.rows is not None:
-        schema = ", ".join(f"{quote(column)} string" for column in planned.rows.columns)
-        return spark.createDataFrame(planned.rows.rows, schema)
+        columns = planned.rows.columns
+        if isinstance(columns, tuple):
+            columns = StructType([StructField(name, StringType()) for name in columns])
+        return spark.createDataFrame(planned.rows.rows, columns)
     return empty(spark) if result is None else result
 
 
 def empty(spark: Any) -> Any:
     """The result of a statement that has none."""
-    from pyspark.sql.types import StructType
-
     return spark.createDataFrame([], StructType([]))
 
 

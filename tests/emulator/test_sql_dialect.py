@@ -66,8 +66,8 @@ def test_create_table_loses_keys_masks_filter_and_auto_clustering(bench: Workben
 
 
 def test_a_name_that_is_a_word_of_deltas_parser_is_quoted(bench: Workbench) -> None:
-    text = spark_text(bench, "DESCRIBE HISTORY system.query.history LIMIT 1")
-    assert text == "DESCRIBE HISTORY `system`.`query`.`history` LIMIT 1"
+    text = spark_text(bench, "DESCRIBE HISTORY spark_catalog.query.history LIMIT 1")
+    assert text == "DESCRIBE HISTORY `spark_catalog`.`query`.`history` LIMIT 1"
     assert spark_text(bench, "desc detail detail") == "desc detail `detail`"
 
 

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from emulator.sql.errors import SqlError, no_such_schema
-from emulator.sql.names import quote
 from emulator.sql.patterns import Match
 from emulator.sql.plan import Context, Plan
-from emulator.sql.tokens import Edits
-
-# DESCRIBE HISTORY and DESCRIBE DETAIL: the name is the third token.
-_AFTER_DESCRIBE = 2
 
 
 def _as_is(match: Match) -> Plan:
     return Plan(sql=[match.statement.text])
-
-
-def describe_delta(match: Match, context: Context) -> Plan:
-    """Delta's own parser takes a word such as ``history`` for a keyword unless it is quoted."""
-    edits = Edits(match.statement)
-    edits.replace(_AFTER_DESCRIBE, match.end, ".".join(quote(part) for part in match.name))
-    return Plan(sql=[edits.apply()])
 
 
 def changes_table(match: Match, context: Context) -> Plan:

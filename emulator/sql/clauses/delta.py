@@ -1,0 +1,149 @@
+"""DESCRIBE HISTORY and DESCRIBE DETAIL, from the log where it tells all, else from Spark."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pyspark.sql import types as T
+
+from emulator.sql.delta_log import Action, DeltaLog, Description, tells_other_times
+from emulator.sql.names import quote
+from emulator.sql.patterns import Match
+from emulator.sql.plan import Context, Plan, Rows
+from emulator.sql.records import Table
+from emulator.sql.tokens import Edits
+
+# The name is the third token of both statements.
+_NAME = 2
+_TEXTS = T.MapType(T.StringType(), T.StringType())
+_LIST = T.ArrayType(T.StringType())
+_HISTORY = T.StructType(
+    [
+        T.StructField("version", T.LongType()),
+        T.StructField("timestamp", T.TimestampType()),
+        T.StructField("userId", T.StringType()),
+        T.StructField("userName", T.StringType()),
+        T.StructField("operation", T.StringType()),
+        T.StructField("operationParameters", _TEXTS),
+        T.StructField(
+            "job",
+            T.StructType(
+                [
+                    T.StructField(name, T.StringType())
+                    for name in (
+                        "jobId", "jobName", "jobRunId", "runId", "jobOwnerId", "triggerType",
+                    )
+                ]
+            ),
+        ),
+        T.StructField("notebook", T.StructType([T.StructField("notebookId", T.StringType())])),
+        T.StructField("clusterId", T.StringType()),
+        T.StructField("readVersion", T.LongType()),
+        T.StructField("isolationLevel", T.StringType()),
+        T.StructField("isBlindAppend", T.BooleanType()),
+        T.StructField("operationMetrics", _TEXTS),
+        T.StructField("userMetadata", T.StringType()),
+        T.StructField("engineInfo", T.StringType()),
+    ]
+)  # fmt: skip
+_DETAIL = T.StructType(
+    [
+        T.StructField("format", T.StringType()),
+        T.StructField("id", T.StringType()),
+        T.StructField("name", T.StringType()),
+        T.StructField("description", T.StringType()),
+        T.StructField("location", T.StringType()),
+        T.StructField("createdAt", T.TimestampType()),
+        T.StructField("lastModified", T.TimestampType()),
+        T.StructField("partitionColumns", _LIST),
+        T.StructField("clusteringColumns", _LIST),
+        T.StructField("numFiles", T.LongType()),
+        T.StructField("sizeInBytes", T.LongType()),
+        T.StructField("properties", _TEXTS),
+        T.StructField("minReaderVersion", T.IntegerType()),
+        T.StructField("minWriterVersion", T.IntegerType()),
+        T.StructField("tableFeatures", _LIST),
+    ]
+)
+
+
+def describe_history(match: Match, context: Context) -> Plan:
+    """DESCRIBE HISTORY <name> [LIMIT <n>]: the last versions, the newest first."""
+    table = _delta_table(match, context)
+    if table is None or tells_other_times(table.properties):
+        return _left_to_spark(match)
+    log = DeltaLog(str(table.storage_location))
+    wanted = _limit(match, len(log.versions))
+    if wanted is None or not log.holds_last(wanted):
+        return _left_to_spark(match)
+    versions = sorted(log.versions, reverse=True)[:wanted]
+    return Plan(rows=Rows(_HISTORY, [_version(log, version) for version in versions]))
+
+
+def describe_detail(match: Match, context: Context) -> Plan:
+    """DESCRIBE DETAIL <name>: one row."""
+    table = _delta_table(match, context)
+    if table is None or match.end < len(match.statement):
+        return _left_to_spark(match)
+    log = DeltaLog(str(table.storage_location))
+    found = log.describe()
+    if found is None:
+        return _left_to_spark(match)
+    return Plan(rows=Rows(_DETAIL, [_detail(table, log, found)]))
+
+
+def _left_to_spark(match: Match) -> Plan:
+    """Delta's own parser takes a word such as ``history`` for a keyword unless it is quoted."""
+    edits = Edits(match.statement)
+    edits.replace(_NAME, match.end, ".".join(quote(part) for part in match.name))
+    return Plan(sql=[edits.apply()])
+
+
+def _delta_table(match: Match, context: Context) -> Table | None:
+    table = context.metadata.table(context.name(match.name))
+    is_delta = table is not None and not table.is_view and table.data_source_format == "DELTA"
+    return table if is_delta else None
+
+
+def _limit(match: Match, otherwise: int) -> int | None:
+    """How many versions are asked for; None if the statement says more than that."""
+    statement, end = match.statement, match.end
+    if end == len(statement):
+        return otherwise
+    number = statement.word(end + 1)
+    if statement.word(end) == "LIMIT" and end + 2 == len(statement) and number.isdigit():
+        return int(number)
+    return None
+
+
+def _version(log: DeltaLog, version: int) -> tuple[object, ...]:
+    said: Action = next((a["commitInfo"] for a in log.actions(version) if "commitInfo" in a), {})
+    return tuple(
+        {"version": version, "timestamp": log.committed_at(version)}.get(
+            field.name, said.get(field.name)
+        )
+        for field in _HISTORY.fields
+    )
+
+
+def _detail(table: Table, log: DeltaLog, found: Description) -> tuple[object, ...]:
+    files = log.files()
+    metadata = found.metadata
+    said = {
+        "format": "delta",
+        "id": metadata["id"],
+        "name": table.full_name,
+        "description": metadata.get("description"),
+        "location": table.storage_location,
+        "createdAt": datetime.fromtimestamp(metadata["createdTime"] / 1000, UTC),
+        "lastModified": log.committed_at(log.latest),
+        "partitionColumns": metadata["partitionColumns"],
+        "clusteringColumns": list(found.clustering),
+        "numFiles": len(files),
+        "sizeInBytes": sum(add["size"] for add in files),
+        "properties": found.properties,
+        "minReaderVersion": found.protocol["minReaderVersion"],
+        "minWriterVersion": found.protocol["minWriterVersion"],
+        "tableFeatures": found.features,
+    }
+    return tuple(said[field.name] for field in _DETAIL.fields)
