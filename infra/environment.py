@@ -77,10 +77,11 @@ class SilverPipeline(Part):
 
 
 class Schedules(Part):
-    """Whether jobs and alerts run on their own, when bronze is read and when all is refreshed."""
+    """Whether jobs and alerts run on their own, and when: bronze, silver and gold, everything."""
 
     pause_status: Literal["UNPAUSED", "PAUSED"]
     bronze_cron: Annotated[str, Field(pattern=r"^\S+( \S+){5,6}$")]
+    hourly_cron: Annotated[str, Field(pattern=r"^\S+( \S+){5,6}$")]
     refresh_cron: Annotated[str, Field(pattern=r"^\S+( \S+){5,6}$")]
 
 

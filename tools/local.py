@@ -20,6 +20,7 @@ from infra.environment import Environment, load_environment
 from infra.naming import Naming
 from tools import deploying, figures, running, services, source
 from tools.console import DriverError, Steps
+from tools.estimates import TRUTH_CURRENCY, estimate_errors
 from tools.paths import ACCOUNT, LOCAL, RUN, SETUP_SECONDS, SOURCE_FILE
 from tools.querying import Warehouse
 from tools.report import Report, show
@@ -180,16 +181,21 @@ def _assess(
     say("reconciliation")
     report.reconciliation = figures.reconcile(warehouse, catalog, folder, currency)
     if folder == ACCOUNT / "tables":
-        report.detection = figures.detection(warehouse, catalog, ACCOUNT / "truth")
+        truth, found = ACCOUNT / "truth", report.reconciliation
+        report.detection = figures.detection(warehouse, catalog, truth)
+        if currency == TRUTH_CURRENCY:
+            say("estimates")
+            days = (found.first_day, found.last_day)
+            report.estimates = estimate_errors(warehouse, catalog, truth, *days)
     headers = {"Authorization": f"Bearer {workspace.token}"}
     with httpx.Client(base_url=workspace.host, headers=headers, timeout=ANSWER_SECONDS) as http:
         say("alerts")
         for alert in client.alerts_v2.list_alerts():
             answer = http.post(f"/emulator/v1/alerts/{alert.id}/evaluate")
             answer.raise_for_status()
-            found = answer.json()
-            note = str(found.get("value", ""))
-            report.alerts.append((str(alert.display_name), str(found["state"]), note))
+            state = answer.json()
+            note = str(state.get("value", ""))
+            report.alerts.append((str(alert.display_name), str(state["state"]), note))
         say("serving endpoint")
         endpoint = _naming().endpoint(MODEL)
         report.latency = figures.serving_latency(client, endpoint, dict.fromkeys(FEATURES, 1.0))

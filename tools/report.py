@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from tools.estimates import EstimateError
 from tools.figures import Detection, LayerRows, Reconciliation
 
 
@@ -25,6 +27,7 @@ class Report:
     reconciliation: Reconciliation | None = None
     currency: str = "USD"
     detection: Detection | None = None
+    estimates: list[EstimateError] = field(default_factory=list)
     alerts: list[tuple[str, str, str]] = field(default_factory=list)
     dashboards: list[tuple[str, int, int]] = field(default_factory=list)
     latency: tuple[float, float] | None = None
@@ -59,6 +62,7 @@ def _lines(report: Report) -> list[tuple[str, str]]:
         lines += _cost_lines(report.reconciliation, report.currency)
     if report.detection:
         lines += _detection_lines(report.detection)
+    lines += _estimate_lines(report.estimates)
     lines += [("Alert", f"{name}: {state}  {note}") for name, state, note in report.alerts]
     for name, widgets, errors in report.dashboards:
         lines.append(("Dashboard", f"{name}: {widgets} widgets drawn, {errors} with an error"))
@@ -86,6 +90,20 @@ def _cost_lines(found: Reconciliation, currency: str) -> list[tuple[str, str]]:
         ("Cost, 30 days", f"{found.platform_cost:,.2f} {currency}, {span}"),
         ("", verdict),
         ("", f"{found.unpriced_records:,} unpriced records are counted, not priced"),
+    ]
+
+
+def _estimate_lines(found: list[EstimateError]) -> list[tuple[str, str]]:
+    def percent(value: Decimal | None, form: str) -> str:
+        return "undefined" if value is None else format(value, form)
+
+    return [
+        (
+            "Against truth" if position == 0 else "",
+            f"{e.name}, {e.method}: {e.count:,}, {e.true_total:,.2f} USD; total "
+            f"{percent(e.bias, '+.1%')}, each off by {percent(e.spread, '.1%')}",
+        )
+        for position, e in enumerate(found)
     ]
 
 

@@ -38,6 +38,7 @@ class PipelinesStack:
         self._atomic_jobs()
         self._bronze_ingestion()
         self._data_refresh()
+        self._hourly_refresh()
         self._orchestrators(imports(self.stack, platform, "ml"))
 
     def _warehouse(self) -> Reference:
@@ -186,6 +187,15 @@ class PipelinesStack:
             self._run("gold_refresh", "silver_refresh"),
         ]
         self._job("data_refresh", "composite", "Bronze, silver and gold, in order", tasks, 300)
+
+    def _hourly_refresh(self) -> None:
+        """What is new in bronze between its own runs: late rows, a replay, a continuous silver."""
+        tasks: list[Task] = [
+            self._run("silver_refresh"),
+            self._run("gold_refresh", "silver_refresh"),
+        ]
+        cron = self._platform.environment.schedules.hourly_cron
+        self._job("hourly_refresh", "composite", "Silver and gold", tasks, 120, cron=cron)
 
     def _orchestrators(self, ml: Imports) -> None:
         setup: list[Task] = [

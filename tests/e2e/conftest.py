@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +18,8 @@ from databricks.sdk import WorkspaceClient
 ROOT = Path(__file__).parent.parent.parent
 DAYS = 45
 SIZE = ["--days", str(DAYS), "--usage-rows", "12000", "--seed", "11"]
+# An optional source that this account does not export, until its next day.
+ABSENT = "billing.cloud_infra_cost"
 
 
 @dataclass
@@ -80,7 +83,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Deployed, set up, refreshed once; stopped at the end."""
     built = Platform(tmp_path_factory.mktemp("platform"))
     try:
-        built.first_report = built.tools("local", *SIZE).stdout
+        account = built.folder / "account"
+        command = [sys.executable, "-m", "emulator.account", "simulate", "--out", str(account)]
+        subprocess.run([*command, *SIZE], cwd=ROOT, check=True)
+        shutil.rmtree(built.tables / ABSENT)
+        built.first_report = built.tools("local").stdout
         yield built
     finally:
         built.tools("stop", check=False)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from datetime import date
 from decimal import Decimal
@@ -15,14 +17,17 @@ import duckdb
 import httpx
 import psutil
 import pytest
+from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.jobs import JobSettings
 
-from tests.e2e.conftest import DAYS, Platform, wait_until_none
+from tests.e2e.conftest import ABSENT, DAYS, Platform, wait_until_none
 from tools.independent_cost import daily_cost, priced_groups
 from tools.querying import Warehouse
 
 pytestmark = [pytest.mark.spark, pytest.mark.terraform]
 CATALOG = "spark_catalog"
+KILLED_AFTER = 8.0
+"""Seconds into the silver pipeline: some of its tables are written then, some not."""
 COST = "SELECT usage_date, workspace_id, sku_name, SUM({column}) FROM {table} GROUP BY ALL"
 
 
@@ -65,6 +70,41 @@ def test_the_report_says_what_happened(platform: Platform) -> None:
     assert "recall" in report and "precision" in report
     assert "p95" in report
     assert "DOES NOT" not in report
+    for estimate in ("job runs, attributed", "job runs, estimated", "statements, busy_share"):
+        assert estimate in report
+
+
+def test_a_source_that_is_not_there_is_not_assessed_to_the_end(
+    platform: Platform, warehouse: Warehouse
+) -> None:
+    assert "Not assessed" in platform.first_report
+    assert ABSENT in platform.first_report
+    unknown = "SELECT source, status, detail FROM {}.gold.get_source_status('not_assessed')"
+    assert warehouse.rows(unknown.format(CATALOG)) == [
+        [ABSENT, "not_assessed", f"{CATALOG}.{ABSENT} is not there"]
+    ]
+    for table in ("fact_usage", "compute_costs"):
+        known = f"SELECT COUNT(infra_cost), COUNT(*) > 0 FROM {CATALOG}.gold.{table}"
+        assert warehouse.row(known) == ["0", "true"], table
+    sources = [row for row in table_rows(cost_dashboard(platform)) if ABSENT in row]
+    assert len(sources) == 1
+    assert "not_assessed" in sources[0]
+
+
+def cost_dashboard(platform: Platform) -> str:
+    """The Cost dashboard's page."""
+    found = platform.variables
+    client = platform.client
+    shown = next(d for d in client.lakeview.list() if "Cost" in str(d.display_name))
+    with httpx.Client(base_url=found["DATABRICKS_HOST"], timeout=300) as browser:
+        browser.get("/login", params={"token": found["DATABRICKS_TOKEN"]})
+        page = browser.get(f"/ui/dashboards/{shown.dashboard_id}")
+    assert page.status_code == 200
+    return page.text
+
+
+def table_rows(page: str) -> list[str]:
+    return re.findall(r"<tr.*?</tr>", page, re.DOTALL)
 
 
 def test_cost_agrees_with_duckdb_over_the_source_files(
@@ -196,15 +236,20 @@ def versions(warehouse: Warehouse) -> dict[str, str]:
     return found
 
 
+def data_refresh(client: WorkspaceClient) -> int:
+    """The job that brings all layers up to date."""
+    jobs = client.jobs.list()
+    job = next(j for j in jobs if "data_refresh" in str(j.settings and j.settings.name))
+    return int(str(job.job_id))
+
+
 def refresh(platform: Platform, *, twice: bool = False) -> None:
     """Run the job that brings all layers up to date; a second run waits for the first."""
     client = platform.client
-    job = next(
-        j for j in client.jobs.list() if "data_refresh" in str(j.settings and j.settings.name)
-    )
-    first = client.jobs.run_now(job_id=int(str(job.job_id)))
+    job_id = data_refresh(client)
+    first = client.jobs.run_now(job_id=job_id)
     if twice:
-        second = client.jobs.run_now(job_id=int(str(job.job_id)))
+        second = client.jobs.run_now(job_id=job_id)
         state = client.jobs.get_run(second.run_id).state
         assert state is not None and str(state.life_cycle_state).endswith("QUEUED")
         assert state.state_message == "Waiting for another run to end."
@@ -255,9 +300,11 @@ def test_a_correction_that_comes_days_later_changes_its_day(
     statement = f"SELECT SUM(effective_cost) FROM {CATALOG}.gold.get_daily_cost_summary("
     before = Decimal(str(warehouse.row(f"{statement}DATE'{day}', DATE'{day}')")[0]))
     import_folder(platform, platform.tables)
+    kill_spark_while(platform, "silver_refresh")
     refresh(platform)
     expected = daily_cost(platform.tables)
     assert_gold_agrees(warehouse, expected)
+    assert_no_row_twice(warehouse)
     of_day = sum((c for (d, _, _), c in expected.items() if d == day and c), Decimal(0))
     assert of_day > before
     after = Decimal(str(warehouse.row(f"{statement}DATE'{day}', DATE'{day}')")[0]))
@@ -267,6 +314,48 @@ def test_a_correction_that_comes_days_later_changes_its_day(
         f"WHERE usage_date = DATE'{day}'"
     )[0]
     assert abs(Decimal(str(view)) - of_day) < Decimal("0.01")
+
+
+def assert_no_row_twice(warehouse: Warehouse) -> None:
+    """A row of a source has a key of its own in bronze and in silver, but for its versions."""
+    counts = []
+    for schema in ("bronze", "silver"):
+        for table in warehouse.client.tables.list(CATALOG, schema):
+            columns = {column.name for column in table.columns or []}
+            if "row_key" in columns and "__START_AT" not in columns:
+                counts.append(
+                    f"SELECT '{table.name}' AS name, COUNT(*) - COUNT(DISTINCT row_key) AS twice "
+                    f"FROM {CATALOG}.{schema}.`{table.name}`"
+                )
+    assert len(counts) > 40
+    assert [row for row in warehouse.rows(" UNION ALL ".join(counts)) if row[1] != "0"] == []
+
+
+def kill_spark_while(platform: Platform, task: str) -> None:
+    """Start the refresh, and kill Spark once a task of it runs: the run fails, and says why."""
+    client = platform.client
+    run_id = client.jobs.run_now(job_id=data_refresh(client)).run_id
+    deadline = time.monotonic() + 600
+    while True:
+        run = client.jobs.get_run(run_id)
+        states = {
+            str(t.task_key): str(t.state and t.state.life_cycle_state) for t in run.tasks or []
+        }
+        if states[task].endswith("RUNNING"):
+            break
+        assert time.monotonic() < deadline, states
+        time.sleep(0.2)
+    time.sleep(KILLED_AFTER)
+    noted = json.loads((platform.folder / "workspace" / "compute.json").read_text())
+    psutil.Process(noted["pid"]).kill()
+    while not str(client.jobs.get_run(run_id).state).count("TERMINATED"):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    ended = client.jobs.get_run(run_id)
+    assert ended.state is not None and str(ended.state.result_state).endswith("FAILED")
+    assert ended.tasks is not None
+    outcome = {t.task_key: str(t.state and t.state.result_state) for t in ended.tasks}
+    assert outcome[task].endswith("FAILED"), outcome
 
 
 def kill_workspace(platform: Platform) -> None:
@@ -296,10 +385,16 @@ def test_a_rerun_goes_on_and_brings_in_the_next_day_only(platform: Platform) -> 
     assert len(days) == DAYS + 1
     report = platform.tools("local").stdout
     assert "no new day" in report
+    assert "Job setup_orchestrator" not in report
     assert "reconciles with the source files" in report
     again = Warehouse.deployed(platform.client)
     after = again.row(f"SELECT MAX(usage_date) FROM {CATALOG}.gold.fact_usage")[0]
     assert str(after) == max(days)
+    # The source that was absent has come with that day: what it tells is known, the rest is not.
+    status = f"SELECT status FROM {CATALOG}.gold.get_source_status() WHERE source = '{ABSENT}'"
+    assert again.row(status) == ["assessed"]
+    known = f"SELECT COUNT(infra_cost) > 0, COUNT(infra_cost) < COUNT(*) FROM {CATALOG}.gold."
+    assert again.row(f"{known}fact_usage") == ["true", "true"]
     assert_gold_agrees(again, daily_cost(platform.tables))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from health_monitor.spec import load_definitions
 
-from infra.environment import load_environment
+from infra.environment import Environment, load_environment
 from infra.wheel import Wheel
 
 FIXTURE_DEFINITIONS = Path(__file__).parent / "definitions"
@@ -19,8 +19,13 @@ Stacks = dict[str, dict[str, Any]]
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 
 
-def synthesize(name: str, folder: Path, definitions: Path = FIXTURE_DEFINITIONS) -> Stacks:
-    """The Terraform JSON of each stack of an environment."""
+def synthesize(
+    name: str,
+    folder: Path,
+    definitions: Path = FIXTURE_DEFINITIONS,
+    environment: Environment | None = None,
+) -> Stacks:
+    """The Terraform JSON of each stack of an environment, as its file has it or as given."""
     from cdktf import App
 
     from infra.main import build
@@ -30,7 +35,7 @@ def synthesize(name: str, folder: Path, definitions: Path = FIXTURE_DEFINITIONS)
     folder.mkdir(parents=True, exist_ok=True)
     wheel.write_bytes(b"a wheel")
     app = App(outdir=str(folder / "out"))
-    environment = load_environment(name)
+    environment = environment or load_environment(name)
     built = Wheel(wheel, "0.1.0+0123456789ab")
     build(app, Platform(environment, load_definitions(definitions), built, NOTEBOOKS))
     app.synth()

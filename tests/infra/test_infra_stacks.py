@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from infra.environment import SilverPipeline, load_environment
 from infra.paths import ROOT
 from infra.stack_order import ALL_STACKS, DEPENDS_ON
 from tests.infra.conftest import FIXTURE_DEFINITIONS, Stacks, synthesize
@@ -72,7 +73,7 @@ def test_snapshot(stacks_of: dict[str, Stacks], name: str) -> None:
 @pytest.mark.parametrize("environment", ["dev", "prod"])
 def test_every_job_can_be_operated(stacks_of: dict[str, Stacks], environment: str) -> None:
     jobs = of_kind(stacks_of[environment], "databricks_job")
-    assert len(jobs) == 16
+    assert len(jobs) == 17
     for name, job in jobs.items():
         assert job["timeout_seconds"] > 0, name
         assert job["queue"] == {"enabled": True}, name
@@ -251,3 +252,23 @@ def test_bronze_is_read_at_one_and_results_follow_silver(stacks_of: dict[str, St
     assert given == update["pipeline_task"]["pipeline_id"]
     (pipeline,) = of_kind(stacks_of["prod"], "databricks_pipeline").values()
     assert (pipeline["serverless"], pipeline["photon"]) == (True, True)
+
+
+def test_silver_and_gold_are_brought_up_to_date_every_hour(stacks_of: dict[str, Stacks]) -> None:
+    job = of_kind(stacks_of["prod"], "databricks_job")["job_hourly_refresh"]
+    assert job["schedule"]["quartz_cron_expression"] == "0 30 * * * ?"
+    silver, gold = job["task"]
+    assert gold["depends_on"] == [{"task_key": silver["task_key"]}]
+    assert "job_silver_refresh" in silver["run_job_task"]["job_id"]
+    assert "job_gold_refresh" in gold["run_job_task"]["job_id"]
+
+
+def test_a_pipeline_that_never_stops_is_not_started_by_a_job(tmp_path: Path) -> None:
+    silver = SilverPipeline(continuous=True)
+    environment = load_environment("prod").model_copy(update={"silver_pipeline": silver})
+    stacks = synthesize("prod", tmp_path, environment=environment)
+    (pipeline,) = of_kind(stacks, "databricks_pipeline").values()
+    assert pipeline["continuous"] is True
+    (results,) = of_kind(stacks, "databricks_job")["job_silver_refresh"]["task"]
+    assert "depends_on" not in results
+    assert "pipeline_task" not in results
