@@ -143,10 +143,12 @@ class Platform:
         return timing
 
     def activate(self) -> None:
-        """Make this session the one that PySpark gives to whoever asks."""
+        """Make this session the one that PySpark gives to whoever asks, whichever was before."""
         from pyspark.sql.connect.session import SparkSession
 
-        SparkSession._set_default_and_active_session(self.spark)
+        # PySpark's own way to set them leaves those that are set already.
+        SparkSession._default_session = self.spark
+        SparkSession._active_session.session = self.spark
 
     def check_cost(self) -> None:
         """DriverError unless every day, workspace and SKU costs what DuckDB says it costs."""

@@ -6,15 +6,19 @@ import io
 import json
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from pyspark.sql.connect.session import SparkSession
 from rich.console import Console
 
 from tools import bench
 from tools.bench import Figure, Sizes
 from tools.bench_memory import Peak, resident
-from tools.bench_platform import Timing, timed
+from tools.bench_platform import Account, Platform, Timing, timed
 
 MEBIBYTE = 1024**2
 HOLDER = (
@@ -48,6 +52,20 @@ def test_a_peak_is_one_moment() -> None:
     for spark, others in ((3, 1), (1, 5), (2, 2)):
         peak.note({"spark": spark, "others": others})
     assert (peak.total, peak.parts) == (6, {"spark": 1, "others": 5})
+
+
+def test_the_platform_that_is_measured_is_the_one_that_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two platforms in one process: what asks PySpark for a session gets the active one's."""
+    monkeypatch.setattr(SparkSession, "_default_session", None)
+    monkeypatch.setattr(SparkSession, "_active_session", threading.local())
+    platforms = [Platform(tmp_path / name, Account(tmp_path)) for name in ("long", "short")]
+    for platform in (*platforms, platforms[0]):
+        platform.spark = platform.spark or SimpleNamespace(is_stopped=False)
+        platform.activate()
+        assert SparkSession.getActiveSession() is platform.spark
+        assert SparkSession._get_default_session() is platform.spark
 
 
 def test_layers_add_up_and_the_slowest_tables_are_named() -> None:
