@@ -7,8 +7,6 @@ import os
 import shutil
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,11 +17,10 @@ from rich.table import Table
 
 from emulator.settings import CATALOG
 from tools import bench_memory
+from tools.bench_duckdb import DuckTables
 from tools.bench_platform import CURRENCY, Account, Platform, Timing
 from tools.bench_reference import Straightforward
 from tools.console import Steps
-from tools.independent_attribution import attribution
-from tools.independent_cost import daily_cost
 from tools.paths import LOCAL
 
 CORES = 2
@@ -31,30 +28,9 @@ GROWTH = 10
 GIB = 1024**3
 
 
-@dataclass(frozen=True)
-class Independent:
-    """What DuckDB calculates of gold, from SQL of its own, and the gold tables that hold it."""
-
-    name: str
-    calculate: Callable[[Path, str], object]
-    tables: tuple[str, ...]
-
-
-INDEPENDENT = (
-    Independent(
-        "cost by day, workspace and SKU",
-        daily_cost,
-        ("dim_pricing", "fact_usage", "summary_cost"),
-    ),
-    Independent(
-        "cost by job run and statement, idle cost",
-        attribution,
-        ("compute_hours", "compute_costs", "run_costs", "fact_job_run_timeline"),
-    ),
-)
 NOT_COMPARED = (
-    "DuckDB reads files and adds up in memory: no bronze, no silver, no keys, no history, nothing "
-    "is written; gold tables without a calculation of their own are in the platform's time only"
+    "DuckDB keeps its tables in memory: no bronze, no quarantine, no counts of rules, no keys, no "
+    "history of its own; it multiplies wide decimals as doubles"
 )
 
 
@@ -201,32 +177,23 @@ def _straightforward(long: History, steps: Steps) -> Figure:
 
 
 def _duckdb(long: History, steps: Steps) -> Figure:
-    with steps.step("DuckDB over the same files"):
-        account = long.platform.account
-        taken = {each.name: _median_seconds(each.calculate, account) for each in INDEPENDENT}
-    compared = [f"gold.{table}" for each in INDEPENDENT for table in each.tables]
-    alone = sum(long.first.tables.get(table, 0) for table in compared)
+    platform = long.platform
+    with steps.step("DuckDB, the same tables from the same files") as step:
+        duck = DuckTables(platform.definitions, platform.account.tables, CURRENCY).compute()
+        step.say(f"{len(duck.rows)} tables in {duck.total:.1f} s")
+    ours = {table: platform.rows(table) for table in duck.rows}
+    other = sorted(t for t, rows in duck.rows.items() if ours[t] not in (None, rows))
     parts = {
-        "seconds, platform": round(long.first.seconds, 1),
-        "seconds, DuckDB": {name: round(seconds, 2) for name, seconds in taken.items()},
+        "seconds": {"platform": round(long.first.seconds, 1), "DuckDB": round(duck.total, 1)},
         "where the platform's time goes": _rounded(long.first.layers),
         "its slowest tables": long.first.slowest(),
-        f"only {', '.join(compared)}: their seconds by DuckDB's": round(
-            alone / sum(taken.values())
-        ),
+        "tables and views by DuckDB": len(duck.rows),
+        "with another number of rows": ", ".join(other) or "none",
+        "DuckDB could not": "; ".join(f"{t}: {why}" for t, why in duck.failed.items()) or "none",
         "not compared": NOT_COMPARED,
     }
-    value = long.first.seconds / sum(taken.values())
-    return Figure(3, "first load: platform to DuckDB's calculations", value, None, parts)
-
-
-def _median_seconds(calculate: Callable[[Path, str], object], account: Account) -> float:
-    taken = []
-    for _ in range(3):
-        started = time.perf_counter()
-        calculate(account.tables, CURRENCY)
-        taken.append(time.perf_counter() - started)
-    return statistics.median(taken)
+    value = long.first.seconds / duck.total
+    return Figure(3, "first load: platform to DuckDB", value, None, parts)
 
 
 def _memory(folder: Path, sizes: Sizes, steps: Steps) -> Figure:

@@ -29,6 +29,7 @@ from emulator.compute.pipelines import PipelineRequest, Source, run_update
 from emulator.compute.spark_server import SparkServer
 from emulator.settings import CATALOG, Settings
 from emulator.sql.catalog_store import CatalogStore
+from emulator.sql.delta_log import DeltaLog
 from emulator.sql.session import install
 from tools.console import DriverError
 from tools.independent_cost import daily_cost
@@ -141,6 +142,11 @@ class Platform:
             said = self._call(entry_points.gold_refresh, currency=CURRENCY)
         timing.tables |= timed(said)
         return timing
+
+    def rows(self, table: str) -> int | None:
+        """How many rows a table has; None for a view."""
+        schema, name = table.split(".")
+        return DeltaLog(str(self._folder / "warehouse" / f"{schema}.db" / name)).rows()
 
     def activate(self) -> None:
         """Make this session the one that PySpark gives to whoever asks, whichever was before."""
