@@ -119,6 +119,8 @@ def _detection_lines(found: Detection) -> list[tuple[str, str]]:
             f"({found.flagged_rightly} of {found.flagged} flagged workspace-SKU-days)",
         )
     ]
-    for kind, place, span, hit in found.by_incident:
-        lines.append(("", f"{'found ' if hit else 'missed'} {kind}, {place}, {span}"))
+    for verdict, is_found in (("found", True), ("missed", False)):
+        named = [f"{kind} {span}" for kind, _, span, hit in found.by_incident if hit is is_found]
+        if named:
+            lines.append(("", f"{verdict}: {'; '.join(named)}"))
     return lines
