@@ -41,6 +41,9 @@ from emulator.account.schemas import (
     spark_ddl,
     system_tables,
 )
+from emulator.sql.delta_log import DeltaLog
+from emulator.sql.metadata import table_information
+from emulator.sql.names import ObjectName
 from emulator.sql.session import original_sql
 
 # Kept with the table: rows from before such a column are no other rows because it is NULL there.
@@ -89,14 +92,16 @@ class _Target:
     name: str
     schema: pa.Schema | None
     partial: frozenset[str] = frozenset()
+    location: str | None = None
 
 
 @dataclass(frozen=True)
 class _Present:
-    """What an existing table holds before the import."""
+    """What an existing table holds before the import: its rows, and the files that they are in."""
 
     schema: pa.Schema
     rows: int
+    files: list[Path]
 
 
 def import_folder(
@@ -134,13 +139,15 @@ def import_folder(
 def _target(spark: Any, catalog: str, name: str) -> _Target:
     schema_name, _, table_name = name.partition(".")
     full_name = f"{quoted(catalog)}.{quoted(schema_name)}.{quoted(table_name)}"
-    if not spark.catalog.tableExists(full_name):
+    object_name = ObjectName(catalog, schema_name, table_name)
+    about = table_information(original_sql(spark), object_name)
+    if about is None:
         return _Target(full_name, None)
     fields = spark.table(full_name).schema.fields
     types = [(field.name, parse_type(field.dataType.simpleString())) for field in fields]
     properties = dict(original_sql(spark)(f"SHOW TBLPROPERTIES {full_name}").collect())
     partial = json.loads(properties.get(_PARTIAL, "[]"))
-    return _Target(full_name, pa.schema(types), frozenset(partial))
+    return _Target(full_name, pa.schema(types), frozenset(partial), about.get("Location"))
 
 
 def _inspect_all(
@@ -176,10 +183,10 @@ def _import_table(spark: Any, export: TableExport, target: _Target, staging: Pat
         _create(spark, export, target)
         outcome, after = "created", export.rows
     else:
-        before = spark.table(target.name).count()
+        present = _present(spark, target, target.schema)
+        before = present.rows
         columns = tuple(new_fields(row_type(target.schema), row_type(export.schema)))
         import_rows = _append_difference if export.table.is_append_only else _replace
-        present = _Present(target.schema, before)
         outcome, after = import_rows(spark, export, target, present, staging)
     return ImportReport(
         table=export.table.name,
@@ -191,6 +198,17 @@ def _import_table(spark: Any, export: TableExport, target: _Target, staging: Pat
         missing_columns=export.missing,
         seconds=round(time.monotonic() - started, 2),
     )
+
+
+def _present(spark: Any, target: _Target, schema: pa.Schema) -> _Present:
+    """From the table's log, or from Spark where that was cleaned."""
+    log = DeltaLog(target.location or "")
+    rows = log.rows()
+    if rows is not None:
+        return _Present(schema, rows, log.paths())
+    table = spark.table(target.name)
+    files = [Path(unquote(urlsplit(uri).path)) for uri in table.inputFiles()]
+    return _Present(schema, table.count(), files)
 
 
 def _create_schemas(spark: Any, catalog: str, names: Iterable[str]) -> None:
@@ -213,7 +231,7 @@ def _append_difference(
     grown = frozenset(new_fields(existing, row_type(export.schema)))
     partial = target.partial | export.partial | grown
     compared = without(existing, partial)
-    marks = beyond(file_digests(export.files, compared), _digests(spark, target, present, compared))
+    marks = beyond(file_digests(export.files, compared), _digests(target, present, compared))
     if not marks.any():
         return "unchanged", present.rows
     if partial != target.partial:
@@ -237,17 +255,16 @@ def _replace(
     whole = row_type(present.schema)
     if row_type(export.schema) == whole:
         exported = file_digests(export.files, whole)
-        if are_same(exported, _digests(spark, target, present, whole)):
+        if are_same(exported, _digests(target, present, whole)):
             return "unchanged", present.rows
     writer = _read(spark, export, export.files).writeTo(target.name)
     writer.option("mergeSchema", "true").overwrite(lit(True))
     return "replaced", export.rows
 
 
-def _digests(spark: Any, target: _Target, present: _Present, compared: pa.DataType) -> Digests:
+def _digests(target: _Target, present: _Present, compared: pa.DataType) -> Digests:
     """The digests of the table's rows, read from its live files."""
-    uris = spark.table(target.name).inputFiles()
-    digests = file_digests([Path(unquote(urlsplit(uri).path)) for uri in uris], compared)
+    digests = file_digests(present.files, compared)
     if len(digests) != present.rows:
         raise LoadError(
             [

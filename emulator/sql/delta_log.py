@@ -96,6 +96,11 @@ class DeltaLog:
             files |= {_file_key(a["add"]): a["add"] for a in actions if "add" in a}
         return list(files.values())
 
+    def paths(self) -> list[Path]:
+        """The files of a log that is whole."""
+        root = self.folder.parent
+        return [root / unquote(urlparse(add["path"]).path) for add in self.files()]
+
     def rows(self) -> int | None:
         """How many rows the table has; None where the log alone does not tell."""
         if not self.versions or not self.holds_last(self.latest + 1):

@@ -90,6 +90,7 @@ RULES: tuple[Rule, ...] = (
     Rule("DROP VIEW [IF EXISTS] <name>", objects.drop_table),
     Rule("DESCRIBE|DESC HISTORY <name>", delta.describe_history),
     Rule("DESCRIBE|DESC DETAIL <name>", delta.describe_detail),
+    Rule("SELECT COUNT ( * ) FROM <name>", delta.count_rows),
     Rule("MERGE WITH SCHEMA EVOLUTION INTO <name>", objects.changes_table),
 )
 

@@ -32,6 +32,20 @@ def is_missing(error: AnalysisException) -> bool:
     return condition.split(".")[0] in _MISSING
 
 
+def table_information(sql: Sql, name: ObjectName) -> dict[str, str] | None:
+    """What the metastore says of a table or view, such as its Location; None if there is none."""
+    schema = f"{quote(name.catalog)}.{quote(name.schema)}"
+    like = f"SHOW TABLE EXTENDED IN {schema} LIKE {string_literal(name.name)}"
+    try:
+        rows = sql(like).collect()
+    except AnalysisException as error:
+        if not is_missing(error):
+            raise
+        return None
+    found = [r for r in rows if r.tableName.lower() == name.name and not r.isTemporary]
+    return _about(found[0].information) if found else None
+
+
 class SparkMetadata:
     """Answers from the catalog where it is fresh, else asks Spark and renews the entry."""
 
@@ -61,7 +75,7 @@ class SparkMetadata:
 
     def refresh_table(self, name: ObjectName) -> Table | None:
         """Read the table or view from Spark; an absent one leaves the catalog too."""
-        about = self._about(name)
+        about = table_information(self._sql, name)
         if about is None:
             self._catalog.drop_table(name.full)
             return None
@@ -74,19 +88,6 @@ class SparkMetadata:
             self._catalog.forget_metric_view(name.full)
         self._catalog.put(table)
         return table
-
-    def _about(self, name: ObjectName) -> dict[str, str] | None:
-        """What the metastore says of a table or view; None if there is none."""
-        schema = f"{quote(name.catalog)}.{quote(name.schema)}"
-        like = f"SHOW TABLE EXTENDED IN {schema} LIKE {string_literal(name.name)}"
-        try:
-            rows = self._sql(like).collect()
-        except AnalysisException as error:
-            if not is_missing(error):
-                raise
-            return None
-        found = [r for r in rows if r.tableName.lower() == name.name and not r.isTemporary]
-        return _about(found[0].information) if found else None
 
     def _read(self, name: ObjectName, table: Table, about: dict[str, str]) -> None:
         kind = about.get("Type", "MANAGED")

@@ -20,7 +20,7 @@ from health_monitor.bronze.looks import (
 )
 from health_monitor.bronze.news import News, high_water
 from health_monitor.bronze.source import conformed
-from health_monitor.runtime import full_name, said
+from health_monitor.runtime import full_name, row_count, said
 from health_monitor.spec.kinds import Bronze
 
 if TYPE_CHECKING:
@@ -152,4 +152,4 @@ class Ingestor:
         return full_name(self.catalog, definition.table)
 
     def _count(self, definition: Bronze) -> int:
-        return int(self.spark.table(self._target(definition)).count())
+        return row_count(self.spark, self._target(definition))

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from health_monitor.bronze.source import with_row_key
-from health_monitor.runtime import first_row, temporary_view
+from health_monitor.runtime import first_row, row_count, temporary_view
 from health_monitor.spec.kinds import Bronze
 from health_monitor.spec.sql import quoted
 
@@ -72,7 +72,9 @@ class News:
             key = [*key, "snapshot_date"]
         newest_by = self._watermark if self.definition.mode == "incremental_merge" else None
         wanted = with_row_key(rows, key, newest_by)
-        if table.isEmpty():
+        if row_count(self.spark, self.target) == 0 or (
+            self.definition.mode == "daily_snapshot" and table.isEmpty()
+        ):
             return self._first(wanted, rows)
         twins = self._twins(rows)
         compared = self._compared(wanted, table.where(twins.condition()) if twins else table)

@@ -13,7 +13,7 @@ from health_monitor.gold.merge import insert_statement, merge_statement, values
 from health_monitor.gold.order import feeds_of, in_order, run_in_order
 from health_monitor.gold.query import parameters, query_of
 from health_monitor.gold.shape import create_view, gold_shape
-from health_monitor.runtime import full_name, said, temporary_view
+from health_monitor.runtime import full_name, row_count, said, temporary_view
 from health_monitor.spec import Gold, qualify
 from health_monitor.spec.sql import quoted, tables_of
 from health_monitor.tables import ensure_platform_tables, ensure_tables, exists
@@ -94,7 +94,7 @@ class GoldRefresh:
             rows = rows.where(f"{quoted(refresh.by)} IN ({values(work.touched)})")
         table = full_name(self.catalog, definition.table)
         with temporary_view(self.spark, rows) as view:
-            if work.is_first and self.spark.table(table).isEmpty():
+            if work.is_first and row_count(self.spark, table) == 0:
                 statement = insert_statement(definition, self.catalog, view)
             else:
                 statement = merge_statement(definition, self.catalog, view, work.touched)
