@@ -76,13 +76,16 @@ class SilverPipeline(Part):
     continuous: bool
 
 
+Cron = Annotated[str, Field(pattern=r"^\S+( \S+){5,6}$")]
+
+
 class Schedules(Part):
     """Whether jobs and alerts run on their own, and when: bronze, silver and gold, everything."""
 
     pause_status: Literal["UNPAUSED", "PAUSED"]
-    bronze_cron: Annotated[str, Field(pattern=r"^\S+( \S+){5,6}$")]
-    hourly_cron: Annotated[str, Field(pattern=r"^\S+( \S+){5,6}$")]
-    refresh_cron: Annotated[str, Field(pattern=r"^\S+( \S+){5,6}$")]
+    bronze_cron: Cron
+    hourly_cron: Cron
+    refresh_cron: Cron
 
 
 class EmailDestination(Part):

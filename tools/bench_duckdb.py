@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
@@ -100,7 +100,7 @@ class DuckTables:
         if not any(files.glob("*.parquet")):
             self._empty(silver.table, _types(bronze, silver))
             return
-        rules = [f"COALESCE({_spark(rule)}, FALSE)" for rule in _rules(silver)]
+        rules = [f"COALESCE({_spark(rule)}, FALSE)" for rule in drop_rules(silver).values()]
         derived = [f"{_cast(c.expression, c.type)} AS {n}" for n, c in bronze.derived.items()]
         added = [f"{_cast(c.expression, c.type)} AS {n}" for n, c in silver.columns.items()]
         source = f"read_parquet('{files}/*.parquet', union_by_name = true)"
@@ -163,13 +163,9 @@ def _types(bronze: Bronze, silver: Silver) -> dict[str, str]:
     }
 
 
-def _rules(silver: Silver) -> Iterator[str]:
-    yield from drop_rules(silver).values()
-
-
 def _kept(silver: Silver, bronze: Bronze, valid: str) -> str:
     """Each row once; of several states the newest, or a version for each change."""
-    key = ", ".join(f'"{name}"' for name in silver.key)
+    key = _names(silver.key)
     if silver.keeps == "rows":
         return f"SELECT DISTINCT ON ({key}) * FROM checked WHERE {valid}"
     order = f'"{silver.sequence_by}"'
@@ -178,7 +174,7 @@ def _kept(silver: Silver, bronze: Bronze, valid: str) -> str:
         return f"SELECT * FROM checked WHERE {valid} QUALIFY {newest}"
     untracked = {*ADDED, *silver.untracked, *silver.key, str(silver.sequence_by)}
     tracked = [n for n in _types(bronze, silver) if n not in untracked and n[:2] != "__"]
-    content = f"ROW({', '.join(chr(34) + name + chr(34) for name in tracked)})"
+    content = f"ROW({_names(tracked)})"
     by_time = f"PARTITION BY {key} ORDER BY {order}"
     return (
         f'SELECT * EXCLUDE (before), {order} AS "__START_AT", '
@@ -186,6 +182,10 @@ def _kept(silver: Silver, bronze: Bronze, valid: str) -> str:
         f"SELECT *, LAG({content}) OVER ({by_time}) AS before FROM checked WHERE {valid} "
         f"QUALIFY before IS DISTINCT FROM {content})"
     )
+
+
+def _names(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
 
 
 def _column(name: str, is_there: bool) -> str:

@@ -146,7 +146,7 @@ class Platform:
     def rows(self, table: str) -> int | None:
         """How many rows a table has; None for a view."""
         schema, name = table.split(".")
-        return DeltaLog(str(self._folder / "warehouse" / f"{schema}.db" / name)).rows()
+        return DeltaLog(self._folder / "warehouse" / f"{schema}.db" / name).rows()
 
     def activate(self) -> None:
         """Make this session the one that PySpark gives to whoever asks, whichever was before."""

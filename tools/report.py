@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -93,29 +92,27 @@ def _cost_lines(found: Reconciliation, currency: str) -> list[tuple[str, str]]:
     ]
 
 
-def _estimate_lines(found: list[EstimateError]) -> list[tuple[str, str]]:
-    def percent(value: Decimal | None, form: str) -> str:
-        return "undefined" if value is None else format(value, form)
+def _percent(value: Decimal | float | None, form: str = ".0%") -> str:
+    return "undefined" if value is None else format(value, form)
 
+
+def _estimate_lines(found: list[EstimateError]) -> list[tuple[str, str]]:
     return [
         (
             "Against truth" if position == 0 else "",
             f"{e.name}, {e.method}: {e.count:,}, {e.true_total:,.2f} USD; total "
-            f"{percent(e.bias, '+.1%')}, each off by {percent(e.spread, '.1%')}",
+            f"{_percent(e.bias, '+.1%')}, each off by {_percent(e.spread, '.1%')}",
         )
         for position, e in enumerate(found)
     ]
 
 
 def _detection_lines(found: Detection) -> list[tuple[str, str]]:
-    def percent(value: Any) -> str:
-        return "undefined" if value is None else f"{value:.0%}"
-
     lines = [
         (
             "Cost spikes",
             f"{found.found} of {found.incidents} simulated incidents found; recall "
-            f"{percent(found.recall)}, precision {percent(found.precision)} "
+            f"{_percent(found.recall)}, precision {_percent(found.precision)} "
             f"({found.flagged_rightly} of {found.flagged} flagged workspace-SKU-days)",
         )
     ]

@@ -202,10 +202,11 @@ def _import_table(spark: Any, export: TableExport, target: _Target, staging: Pat
 
 def _present(spark: Any, target: _Target, schema: pa.Schema) -> _Present:
     """From the table's log, or from Spark where that was cleaned."""
-    log = DeltaLog(target.location or "")
-    rows = log.rows()
-    if rows is not None:
-        return _Present(schema, rows, log.paths())
+    if target.location is not None:
+        log = DeltaLog(target.location)
+        rows = log.rows()
+        if rows is not None:
+            return _Present(schema, rows, log.paths())
     table = spark.table(target.name)
     files = [Path(unquote(urlsplit(uri).path)) for uri in table.inputFiles()]
     return _Present(schema, table.count(), files)

@@ -53,8 +53,11 @@ class Description:
 class DeltaLog:
     """The commits of one table, as they are when first asked for."""
 
-    def __init__(self, location: str) -> None:
-        self.folder = Path(unquote(urlparse(location).path)) / "_delta_log"
+    def __init__(self, location: str | Path) -> None:
+        """A table's folder, as a path or as the URI that a catalog has."""
+        if isinstance(location, str):
+            location = Path(unquote(urlparse(location).path))
+        self.folder = location / "_delta_log"
 
     @cached_property
     def versions(self) -> list[int]:
@@ -85,6 +88,7 @@ class DeltaLog:
         milliseconds = self._path(version).stat().st_mtime_ns // 1_000_000
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
+    @cached_property
     def files(self) -> list[Action]:
         """What was added and not removed again, of a log that is whole."""
         files: dict[tuple[str, str], Action] = {}
@@ -99,14 +103,14 @@ class DeltaLog:
     def paths(self) -> list[Path]:
         """The files of a log that is whole."""
         root = self.folder.parent
-        return [root / unquote(urlparse(add["path"]).path) for add in self.files()]
+        return [root / unquote(urlparse(add["path"]).path) for add in self.files]
 
     def rows(self) -> int | None:
         """How many rows the table has; None where the log alone does not tell."""
         if not self.versions or not self.holds_last(self.latest + 1):
             return None
         total = 0
-        for add in self.files():
+        for add in self.files:
             known = json.loads(add.get("stats") or "{}").get("numRecords")
             if known is None:
                 return None

@@ -6,17 +6,15 @@ went; that is in the log's JSON files and in no SQL statement.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
 from emulator.compute.pipelines.model import PipelineError
+from emulator.sql.delta_log import Action, DeltaLog
 
-_COMMIT_FILE = re.compile(r"^(\d{20})\.json$")
 _MISSING = {"TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "DELTA_TABLE_NOT_FOUND"}
 
 
@@ -44,30 +42,22 @@ class DeltaTable:
     properties: dict[str, str]
     comment: str | None
 
-    @property
-    def log_folder(self) -> Path:
-        return self.location / "_delta_log"
-
     def latest_version(self) -> int:
-        versions = [
-            int(found.group(1))
-            for entry in self.log_folder.iterdir()
-            if (found := _COMMIT_FILE.match(entry.name))
-        ]
-        if not versions:
-            raise PipelineError(f"{self.name}: no commit in {self.log_folder}")
-        return max(versions)
+        log = DeltaLog(self.location)
+        if not log.versions:
+            raise PipelineError(f"{self.name}: no commit in {log.folder}")
+        return log.latest
 
     def commits(self, after: int, until: int) -> Iterator[Commit]:
         """The commits after one version, up to and including another."""
+        log = DeltaLog(self.location)
         for version in range(after + 1, until + 1):
-            path = self.log_folder / f"{version:020d}.json"
-            if not path.exists():
+            if version not in log.versions:
                 raise PipelineError(
                     f"{self.name}: version {version} is no longer in the table's log, but the "
                     f"stream has read only up to {after}; run a full refresh"
                 )
-            yield _read_commit(version, path)
+            yield _read_commit(version, log.actions(version))
 
 
 def find_table(spark: Any, name: str) -> DeltaTable | None:
@@ -94,11 +84,10 @@ def read_raw(reader: Any, name: str) -> Any:
     return reader._df(Read(name, reader._options))
 
 
-def _read_commit(version: int, path: Path) -> Commit:
+def _read_commit(version: int, actions: Iterable[Action]) -> Commit:
     added: list[str] = []
     removes_data = rewrites = False
-    for line in path.read_text(encoding="utf-8").splitlines():
-        action = json.loads(line)
+    for action in actions:
         if "add" in action:
             if action["add"]["dataChange"]:
                 added.append(unquote(action["add"]["path"]).rsplit("/", 1)[-1])

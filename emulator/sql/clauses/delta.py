@@ -15,57 +15,55 @@ from emulator.sql.tokens import Edits
 
 # The name is the third token of both statements.
 _NAME = 2
-_TEXTS = T.MapType(T.StringType(), T.StringType())
-_LIST = T.ArrayType(T.StringType())
-_HISTORY = T.StructType(
-    [
-        T.StructField("version", T.LongType()),
-        T.StructField("timestamp", T.TimestampType()),
-        T.StructField("userId", T.StringType()),
-        T.StructField("userName", T.StringType()),
-        T.StructField("operation", T.StringType()),
-        T.StructField("operationParameters", _TEXTS),
-        T.StructField(
-            "job",
-            T.StructType(
-                [
-                    T.StructField(name, T.StringType())
-                    for name in (
-                        "jobId", "jobName", "jobRunId", "runId", "jobOwnerId", "triggerType",
-                    )
-                ]
-            ),
-        ),
-        T.StructField("notebook", T.StructType([T.StructField("notebookId", T.StringType())])),
-        T.StructField("clusterId", T.StringType()),
-        T.StructField("readVersion", T.LongType()),
-        T.StructField("isolationLevel", T.StringType()),
-        T.StructField("isBlindAppend", T.BooleanType()),
-        T.StructField("operationMetrics", _TEXTS),
-        T.StructField("userMetadata", T.StringType()),
-        T.StructField("engineInfo", T.StringType()),
-    ]
-)  # fmt: skip
-_DETAIL = T.StructType(
-    [
-        T.StructField("format", T.StringType()),
-        T.StructField("id", T.StringType()),
-        T.StructField("name", T.StringType()),
-        T.StructField("description", T.StringType()),
-        T.StructField("location", T.StringType()),
-        T.StructField("createdAt", T.TimestampType()),
-        T.StructField("lastModified", T.TimestampType()),
-        T.StructField("partitionColumns", _LIST),
-        T.StructField("clusteringColumns", _LIST),
-        T.StructField("numFiles", T.LongType()),
-        T.StructField("sizeInBytes", T.LongType()),
-        T.StructField("properties", _TEXTS),
-        T.StructField("minReaderVersion", T.IntegerType()),
-        T.StructField("minWriterVersion", T.IntegerType()),
-        T.StructField("tableFeatures", _LIST),
-    ]
-)
+_TEXT, _NUMBER, _TIME = T.StringType(), T.LongType(), T.TimestampType()
+_TEXTS, _LIST = T.MapType(_TEXT, _TEXT), T.ArrayType(_TEXT)
 
+
+def _schema(**types: T.DataType) -> T.StructType:
+    return T.StructType([T.StructField(name, type_) for name, type_ in types.items()])
+
+
+_HISTORY = _schema(
+    version=_NUMBER,
+    timestamp=_TIME,
+    userId=_TEXT,
+    userName=_TEXT,
+    operation=_TEXT,
+    operationParameters=_TEXTS,
+    job=_schema(
+        jobId=_TEXT,
+        jobName=_TEXT,
+        jobRunId=_TEXT,
+        runId=_TEXT,
+        jobOwnerId=_TEXT,
+        triggerType=_TEXT,
+    ),
+    notebook=_schema(notebookId=_TEXT),
+    clusterId=_TEXT,
+    readVersion=_NUMBER,
+    isolationLevel=_TEXT,
+    isBlindAppend=T.BooleanType(),
+    operationMetrics=_TEXTS,
+    userMetadata=_TEXT,
+    engineInfo=_TEXT,
+)
+_DETAIL = _schema(
+    format=_TEXT,
+    id=_TEXT,
+    name=_TEXT,
+    description=_TEXT,
+    location=_TEXT,
+    createdAt=_TIME,
+    lastModified=_TIME,
+    partitionColumns=_LIST,
+    clusteringColumns=_LIST,
+    numFiles=_NUMBER,
+    sizeInBytes=_NUMBER,
+    properties=_TEXTS,
+    minReaderVersion=T.IntegerType(),
+    minWriterVersion=T.IntegerType(),
+    tableFeatures=_LIST,
+)
 _COUNT = T.StructType([T.StructField("count(1)", T.LongType(), nullable=False)])
 
 
@@ -130,17 +128,13 @@ def _limit(match: Match, otherwise: int) -> int | None:
 
 
 def _version(log: DeltaLog, version: int) -> tuple[object, ...]:
-    said: Action = next((a["commitInfo"] for a in log.actions(version) if "commitInfo" in a), {})
-    return tuple(
-        {"version": version, "timestamp": log.committed_at(version)}.get(
-            field.name, said.get(field.name)
-        )
-        for field in _HISTORY.fields
-    )
+    found: Action = next((a["commitInfo"] for a in log.actions(version) if "commitInfo" in a), {})
+    said = {**found, "version": version, "timestamp": log.committed_at(version)}
+    return tuple(said.get(field.name) for field in _HISTORY.fields)
 
 
 def _detail(table: Table, log: DeltaLog, found: Description) -> tuple[object, ...]:
-    files = log.files()
+    files = log.files
     metadata = found.metadata
     said = {
         "format": "delta",

@@ -72,9 +72,8 @@ class News:
             key = [*key, "snapshot_date"]
         newest_by = self._watermark if self.definition.mode == "incremental_merge" else None
         wanted = with_row_key(rows, key, newest_by)
-        if row_count(self.spark, self.target) == 0 or (
-            self.definition.mode == "daily_snapshot" and table.isEmpty()
-        ):
+        is_part = self.definition.mode == "daily_snapshot"
+        if table.isEmpty() if is_part else row_count(self.spark, self.target) == 0:
             return self._first(wanted, rows)
         twins = self._twins(rows)
         compared = self._compared(wanted, table.where(twins.condition()) if twins else table)
