@@ -12,7 +12,9 @@ from health_monitor.spec.problems import Problem
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from infra.environment_messages import explain
+from infra.environment_refusals import refusals
 from infra.paths import ENVIRONMENTS, ROOT
+from infra.sensitive_text import RESERVED_DOMAINS
 from infra.stack_order import ALL_STACKS, DEPENDS_ON, StackName
 
 Text = Annotated[str, Field(min_length=1)]
@@ -21,7 +23,6 @@ Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
 # Terraform takes a value from the environment only under this prefix, and a value that it takes
 # so never stands in the synthesized configuration.
 TerraformVariable = Annotated[str, Field(pattern=r"^TF_VAR_[a-z][a-z0-9_]*$")]
-RESERVED_DOMAINS = ("invalid", "localhost", "test")
 
 
 class EnvironmentErrors(Exception):
@@ -66,7 +67,7 @@ class Warehouse(Part):
     size: Literal[
         "2X-Small", "X-Small", "Small", "Medium", "Large", "X-Large", "2X-Large", "3X-Large"
     ]
-    auto_stop_minutes: Annotated[int, Field(ge=1, le=120)]
+    auto_stop_minutes: Annotated[int, Field(ge=1, le=60)]
     max_clusters: Annotated[int, Field(ge=1, le=40)]
 
 
@@ -86,6 +87,13 @@ class Schedules(Part):
     bronze_cron: Cron
     hourly_cron: Cron
     refresh_cron: Cron
+
+
+class Retries(Part):
+    """How often a task is tried again, and how long after it failed."""
+
+    max: Annotated[int, Field(ge=0, le=3)]
+    wait_minutes: Annotated[int, Field(ge=0, le=60)]
 
 
 class EmailDestination(Part):
@@ -168,6 +176,7 @@ class Environment(Part):
     """One environment, whole."""
 
     name: Name
+    production: bool
     workspace: Workspace
     catalog: Name
     system_catalog: Name
@@ -175,6 +184,7 @@ class Environment(Part):
     warehouse: Warehouse
     silver_pipeline: SilverPipeline
     schedules: Schedules
+    retries: Retries
     destinations: list[Destination]
     run_as: RunAs | None
     groups: Groups
@@ -245,6 +255,7 @@ def _cross_checks(document: Document, name: str) -> list[Problem]:
         problems.append(document.problem(("force_destroy",), message))
     problems += _stack_problems(document, data.get("stacks"))
     problems += _repeated_destinations(document, data.get("destinations"))
+    problems += refusals(document)
     return problems
 
 

@@ -10,6 +10,9 @@ from health_monitor.spec.documents import Document, Place
 from health_monitor.spec.problems import Problem
 from pydantic import BaseModel
 
+# What is written there by mistake may be the secret itself.
+SECRET_KEYS = ("url", "integration_key")
+
 
 def explain(document: Document, model: type[BaseModel], error: Mapping[str, Any]) -> Problem:
     """The problem at the line of the key that it is about."""
@@ -24,12 +27,12 @@ def explain(document: Document, model: type[BaseModel], error: Mapping[str, Any]
         return document.problem(place, message)
     if kind == "missing":
         return document.problem(place[:-1], f"key '{_dotted(place)}' is missing; it must be given")
-    return document.problem(place, f"{_dotted(place)}: {_wrong(error)}")
+    given = "this value" if key in SECRET_KEYS else _shown(error.get("input"))
+    return document.problem(place, f"{_dotted(place)}: {_wrong(error, given)}")
 
 
-def _wrong(error: Mapping[str, Any]) -> str:
+def _wrong(error: Mapping[str, Any], given: str) -> str:
     context = error.get("ctx", {})
-    given = _shown(error.get("input"))
     if error["type"] == "literal_error":
         return f"{given} is not allowed; allowed: {context['expected']}"
     if error["type"] == "string_pattern_mismatch":

@@ -9,6 +9,7 @@ import pytest
 from infra.environment import EnvironmentErrors, available, load_environment
 from infra.paths import ENVIRONMENTS
 
+PROD = (ENVIRONMENTS / "prod.yml").read_text(encoding="utf-8")
 LOCAL = (ENVIRONMENTS / "local.yml").read_text(encoding="utf-8")
 
 
@@ -32,11 +33,21 @@ def line_of(text: str, part: str) -> int:
     return next(n for n, line in enumerate(text.splitlines(), 1) if part in line)
 
 
-@pytest.mark.parametrize("name", ["dev", "local", "prod"])
+@pytest.mark.parametrize("name", ["dev", "local", "prod", "staging"])
 def test_the_environments_of_the_repository_are_right(name: str) -> None:
     environment = load_environment(name)
     assert environment.name == name
+    assert environment.production is (name == "prod")
     assert environment.prevent_destroy is (name != "local")
+    assert (environment.run_as is not None) is (name != "local")
+
+
+def test_staging_is_production_but_for_its_size_and_who_is_called() -> None:
+    staging, prod = load_environment("staging"), load_environment("prod")
+    same = ("schedules", "retries", "run_as", "groups", "stacks", "silver_pipeline", "workspace")
+    assert all(getattr(staging, key) == getattr(prod, key) for key in same)
+    assert [d.kind for d in staging.destinations] == ["email", "slack"]
+    assert staging.backend.key_prefix != prod.backend.key_prefix
 
 
 def test_local_needs_the_emulator_only_and_reaches_nothing_else() -> None:
@@ -122,6 +133,74 @@ def test_broken_yaml_is_a_problem_with_a_line(tmp_path: Path) -> None:
 
 
 def test_an_environment_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentErrors, match="there are: dev, local, prod"):
+    with pytest.raises(EnvironmentErrors, match="there are: dev, local, prod, staging"):
         load_environment("staging_typo")
     assert available(tmp_path) == []
+
+
+SECRET = "dapi" + "0123456789abcdef" * 2
+DIRECT = "addresses: [ops@health-monitor.invalid]"
+# What is refused may be said at the key above it.
+PLACES = {"path: terraform.tfstate": "backend:", "null": "run_as:"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("force_destroy: false", "force_destroy: true",
+         "production takes 'false' only for force_destroy: a destroy must never take data along"),
+        ("prevent_destroy: true", "prevent_destroy: false",
+         "production takes 'true' only for prevent_destroy: data must outlive a mistake in the "
+         "code"),
+        ("loopback_only: false", "loopback_only: true",
+         "production takes 'false' only for workspace.loopback_only: a workspace on this machine "
+         "is no production"),
+        ("endpoint_variable: null", "endpoint_variable: AWS_ENDPOINT_URL_S3",
+         "production takes 'null' only for backend.endpoint_variable: state lies in S3 itself, "
+         "never on a machine"),
+        ("  bucket: health-monitor-state", "  path: terraform.tfstate",
+         "production keeps its state in S3, never on a machine; name it: backend.bucket"),
+        ("  service_principal_variable: TF_VAR_run_as_service_principal", "  null",
+         "production runs as a service principal; name its variable: "
+         "run_as.service_principal_variable"),
+        ("addresses_variable: TF_VAR_email_addresses", DIRECT,
+         "production takes no literal 'addresses'; use 'addresses_variable'"),
+        ("integration_key_variable: TF_VAR_pagerduty_key", "integration_key: none.invalid",
+         "production takes no literal 'integration_key'; use 'integration_key_variable'"),
+        ("owner: platform_team", "owner: jane.doe@example.com",
+         "owner: production names no e-mail address; use a group, or a variable"),
+        ("analysts: health_monitor_analysts", "analysts: jane.doe@example.com",
+         "analysts: production names no e-mail address; use a group, or a variable"),
+        ("cost_center: platform", f"cost_center: {SECRET}",
+         "cost_center: a Databricks token in plain text; name a variable that holds it"),
+    ],
+)  # fmt: skip
+def test_production_refuses(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert PROD.count(old) == 1
+    text = PROD.replace(old, new)
+    place = PLACES.get(new.strip(), new)
+    found = problems(tmp_path, text, "prod")
+    assert f"prod.yml:{line_of(text, place)}: {expected}" in found
+
+
+def test_what_production_refuses_may_stand_elsewhere(tmp_path: Path) -> None:
+    text = PROD.replace("production: true", "production: false")
+    for old, new in (
+        ("prevent_destroy: true", "prevent_destroy: false"),
+        ("  service_principal_variable: TF_VAR_run_as_service_principal", "  null"),
+        ("addresses_variable: TF_VAR_email_addresses", DIRECT),
+    ):
+        text = text.replace(old, new)
+    (tmp_path / "prod.yml").write_text(text, encoding="utf-8")
+    assert load_environment("prod", tmp_path).run_as is None
+
+
+def test_a_secret_is_refused_everywhere_and_never_shown(tmp_path: Path) -> None:
+    for old, new in (
+        ("cost_center: platform", f"cost_center: {SECRET}"),
+        ("integration_key: none.invalid", f"integration_key: {SECRET}"),
+        ("url: https://hooks.slack.health-monitor.invalid/services/none",
+         f"url: https://hooks.slack.com/services/{SECRET}"),
+    ):  # fmt: skip
+        found = "\n".join(problems(tmp_path, replaced((old, new))))
+        assert "in plain text" in found and SECRET not in found
