@@ -11,6 +11,8 @@ from cdktf_cdktf_provider_databricks.job import (
     JobEmailNotifications,
     JobEnvironment,
     JobEnvironmentSpec,
+    JobHealth,
+    JobHealthRules,
     JobQueue,
     JobRunAs,
     JobSchedule,
@@ -23,10 +25,13 @@ from cdktf_cdktf_provider_databricks.job import (
 )
 
 from infra.constructs.base import Reference, pin
+from infra.environment import Retries
 from infra.naming import PRODUCT, Naming
 
 ENVIRONMENT_KEY = "default"
 SERVERLESS_VERSION = "4"
+# A run that has used this share of its timeout is reported while somebody can still look at it.
+SLOW_SHARE = 0.75
 Layer = Literal["atomic", "composite", "master"]
 
 
@@ -40,6 +45,7 @@ class Operations:
     run_as: Any | None
     failure_emails: Any | None
     pause_status: str
+    retries: Retries
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ Task = WheelTask | NotebookTask | PipelineTask | RunJobTask
 
 
 class Job:
-    """Queued, never two at once, with a timeout; its failure tells the environment's addresses."""
+    """Queued, never two at once, with a timeout; a failed or slow run tells the addresses."""
 
     def __init__(
         self,
@@ -124,13 +130,14 @@ class Job:
             f"job_{name}",
             name=operations.naming.job(name),
             description=description,
-            task=[_task(task) for task in tasks],
+            task=[_task(task, operations.retries) for task in tasks],
             environment=_environments(tasks, [operations.wheel, *packages]),
             timeout_seconds=timeout_minutes * 60,
             max_concurrent_runs=1,
             queue=JobQueue(enabled=True),
             schedule=_schedule(cron, operations.pause_status),
-            email_notifications=_failures(operations.failure_emails),
+            health=_slow(timeout_minutes),
+            email_notifications=_notifications(operations.failure_emails),
             run_as=_run_as(operations.run_as),
             tags={**operations.tags, "layer": layer},
         )
@@ -138,9 +145,22 @@ class Job:
         self.id = Reference(resource.id)
 
 
-def _task(task: Task) -> Any:
+def _task(task: Task, retries: Retries) -> Any:
     after = [JobTaskDependsOn(task_key=key) for key in sorted(task.after)]
-    return JobTask(task_key=task.key, depends_on=after or None, **task.body())
+    return JobTask(
+        task_key=task.key, depends_on=after or None, **task.body(), **_retries(task, retries)
+    )
+
+
+def _retries(task: Task, retries: Retries) -> dict[str, Any]:
+    """A called job and a pipeline try again by themselves."""
+    if retries.max == 0 or isinstance(task, (PipelineTask, RunJobTask)):
+        return {}
+    return {
+        "max_retries": retries.max,
+        "min_retry_interval_millis": retries.wait_minutes * 60_000,
+        "retry_on_timeout": False,
+    }
 
 
 def _environments(tasks: Sequence[Task], dependencies: list[str]) -> Any:
@@ -156,8 +176,18 @@ def _schedule(cron: str | None, pause_status: str) -> Any:
     return JobSchedule(quartz_cron_expression=cron, timezone_id="UTC", pause_status=pause_status)
 
 
-def _failures(addresses: Any | None) -> Any:
-    return None if addresses is None else JobEmailNotifications(on_failure=addresses)
+def _slow(timeout_minutes: int) -> Any:
+    seconds = int(timeout_minutes * 60 * SLOW_SHARE)
+    rule = JobHealthRules(metric="RUN_DURATION_SECONDS", op="GREATER_THAN", value=seconds)
+    return JobHealth(rules=[rule])
+
+
+def _notifications(addresses: Any | None) -> Any:
+    if addresses is None:
+        return None
+    return JobEmailNotifications(
+        on_failure=addresses, on_duration_warning_threshold_exceeded=addresses
+    )
 
 
 def _run_as(service_principal: Any | None) -> Any:

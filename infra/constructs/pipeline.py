@@ -13,6 +13,7 @@ from cdktf_cdktf_provider_databricks.pipeline import (
     PipelineLibrary,
     PipelineLibraryNotebook,
     PipelineNotification,
+    PipelineRunAs,
 )
 
 from infra.constructs.base import Reference, pin
@@ -50,7 +51,7 @@ class Pipeline:
             environment=PipelineEnvironment(dependencies=[operations.wheel]),
             notification=_failures(operations),
             tags=dict(operations.tags),
-            # The run-as of a pipeline is who owns it; a job's pipeline task runs it as the job.
+            run_as=_run_as(operations.run_as),
         )
         pin(resource, "pipeline", name)
         self.id = Reference(resource.id)
@@ -61,3 +62,9 @@ def _failures(operations: Operations) -> Any:
         return None
     alerts = ["on-update-failure", "on-update-fatal-failure", "on-flow-failure"]
     return [PipelineNotification(email_recipients=operations.failure_emails, alerts=alerts)]
+
+
+def _run_as(service_principal: Any | None) -> Any:
+    if service_principal is None:
+        return None
+    return PipelineRunAs(service_principal_name=service_principal)

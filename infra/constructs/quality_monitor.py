@@ -11,6 +11,8 @@ from cdktf_cdktf_provider_databricks.quality_monitor import (
 )
 from cdktf_cdktf_provider_databricks.quality_monitor import (
     QualityMonitorCustomMetrics,
+    QualityMonitorNotifications,
+    QualityMonitorNotificationsOnFailure,
     QualityMonitorSchedule,
     QualityMonitorTimeSeries,
 )
@@ -45,6 +47,7 @@ class QualityMonitor:
         slices: Sequence[str],
         metrics: Sequence[CustomMetric],
         cron: str | None,
+        failure_emails: Any | None,
     ) -> None:
         resource = DatabricksQualityMonitor(
             scope,
@@ -67,6 +70,7 @@ class QualityMonitor:
                 for metric in metrics
             ],
             schedule=_schedule(cron),
+            notifications=_notifications(failure_emails),
             skip_builtin_dashboard=True,
         )
         pin(resource, "monitor", name)
@@ -76,3 +80,10 @@ def _schedule(cron: str | None) -> Any:
     if cron is None:
         return None
     return [QualityMonitorSchedule(quartz_cron_expression=cron, timezone_id="UTC")]
+
+
+def _notifications(addresses: Any | None) -> Any:
+    if addresses is None:
+        return None
+    told = QualityMonitorNotificationsOnFailure(email_addresses=addresses)
+    return [QualityMonitorNotifications(on_failure=[told])]

@@ -22,6 +22,7 @@ class RegisteredModel:
         schema: str,
         name: str,
         comment: str,
+        owner: Any,
         prevent_destroy: bool,
     ) -> None:
         resource = DatabricksRegisteredModel(
@@ -31,6 +32,7 @@ class RegisteredModel:
             schema_name=schema,
             name=name,
             comment=comment,
+            owner=owner,
             lifecycle=keep(prevent_destroy, ["aliases"]),
         )
         pin(resource, "model", name)

@@ -33,6 +33,7 @@ class SqlTable:
         schema: str,
         name: str,
         comment: str,
+        owner: Any,
         columns: Sequence[TableColumn],
         warehouse: Reference,
         prevent_destroy: bool,
@@ -46,6 +47,7 @@ class SqlTable:
             table_type="MANAGED",
             data_source_format="DELTA",
             comment=comment,
+            owner=owner,
             column=[
                 SqlTableColumn(
                     name=column.name,

@@ -20,6 +20,7 @@ class Volume:
         schema: Any,
         name: str,
         comment: str,
+        owner: Any,
         prevent_destroy: bool,
     ) -> None:
         self._resource = DatabricksVolume(
@@ -30,6 +31,7 @@ class Volume:
             name=name,
             volume_type="MANAGED",
             comment=comment,
+            owner=owner,
             lifecycle=keep(prevent_destroy),
         )
         pin(self._resource, "volume", name)

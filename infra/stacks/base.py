@@ -81,8 +81,9 @@ def operations(stack: Any, platform: Platform) -> Operations:
         wheel=naming.volume_path(platform.wheel.path.name),
         tags=environment.tags,
         run_as=run_as(stack, environment),
-        failure_emails=_failure_emails(stack, environment),
+        failure_emails=failure_emails(stack, environment),
         pause_status=environment.schedules.pause_status,
+        retries=environment.retries,
     )
 
 
@@ -98,6 +99,12 @@ def run_as(stack: Any, environment: Environment) -> Any | None:
     )
 
 
+def writer(stack: Any, environment: Environment) -> Any:
+    """Who owns what jobs write to: the jobs' own identity, which has to alter it."""
+    principal = run_as(stack, environment)
+    return environment.groups.workspace_admins if principal is None else principal
+
+
 def addresses(stack: Any, destination: EmailDestination) -> Any:
     """The addresses of an e-mail destination."""
     if destination.addresses_variable is None:
@@ -111,7 +118,8 @@ def addresses(stack: Any, destination: EmailDestination) -> Any:
     return split_list(text)
 
 
-def _failure_emails(stack: Any, environment: Environment) -> Any | None:
+def failure_emails(stack: Any, environment: Environment) -> Any | None:
+    """Who is told that something failed; None where the environment tells nobody."""
     for destination in environment.destinations:
         if isinstance(destination, EmailDestination) and destination.job_failures:
             return addresses(stack, destination)

@@ -40,6 +40,7 @@ class GovernanceStack:
             self.stack,
             name=environment.catalog,
             comment="Databricks Health Monitor: cost, reliability, performance, access and quality",
+            owner=environment.groups.workspace_admins,
             properties=environment.tags,
             prevent_destroy=environment.prevent_destroy,
             force_destroy=environment.force_destroy,
@@ -51,6 +52,7 @@ class GovernanceStack:
             schema=schemas["platform"].name,
             name=ARTIFACTS_VOLUME,
             comment="Wheels; a build never overwrites another",
+            owner=environment.groups.workspace_admins,
             prevent_destroy=environment.prevent_destroy,
         )
         wheel = platform.wheel.path
@@ -66,6 +68,7 @@ class GovernanceStack:
             catalog=catalog.name,
             name=name,
             comment=SCHEMAS[name],
+            owner=environment.groups.workspace_admins,
             properties={**environment.tags, "layer": name},
             prevent_destroy=environment.prevent_destroy,
             force_destroy=environment.force_destroy,

@@ -13,7 +13,7 @@ from infra.constructs.job import Job, Operations, RunJobTask, WheelTask
 from infra.constructs.registered_model import RegisteredModel
 from infra.constructs.serving_endpoint import ServingEndpoint
 from infra.constructs.workspace_file import WorkspaceFile
-from infra.stacks.base import Platform, new_stack, operations, upload_definitions
+from infra.stacks.base import Platform, new_stack, operations, upload_definitions, writer
 
 # What the serverless environment has in part or not at all.
 PACKAGES = ("mlflow>=3", "scikit-learn>=1.5", "databricks-sdk>=0.60")
@@ -48,6 +48,7 @@ class MlStack:
             schema="ml",
             name=model.name,
             comment=model.comment,
+            owner=writer(self.stack, environment),
             prevent_destroy=environment.prevent_destroy,
         )
         Experiment(

@@ -13,8 +13,11 @@ from infra.constructs.input_variable import input_variable
 from infra.constructs.notification_destination import NotificationDestination
 from infra.constructs.quality_monitor import CustomMetric, QualityMonitor
 from infra.environment import Destination, EmailDestination, SlackDestination
-from infra.stacks.base import Platform, addresses, imports, new_stack, run_as
+from infra.stacks.base import Platform, addresses, failure_emails, imports, new_stack, run_as
 from infra.stacks.pipelines import WAREHOUSE_ID
+
+# What gets somebody out of bed: P1.
+URGENT = "critical"
 
 
 class ObservabilityStack:
@@ -23,6 +26,7 @@ class ObservabilityStack:
     def __init__(self, app: Any, platform: Platform) -> None:
         self.stack = new_stack(app, platform, "observability")
         self._platform = platform
+        self._refuse_silence()
         self._warehouse = imports(self.stack, platform, "pipelines").reference(WAREHOUSE_ID)
         self._destinations = {
             destination.name: self._destination(destination)
@@ -72,7 +76,26 @@ class ObservabilityStack:
             metrics=custom_metrics(monitor),
             # The provider cannot pause a monitor's schedule, so a paused environment has none.
             cron=monitor.schedule.cron if running else None,
+            failure_emails=failure_emails(self.stack, environment),
         )
+
+    def _refuse_silence(self) -> None:
+        """An urgent alert that production pauses would tell nobody."""
+        environment, definitions = self._platform.environment, self._platform.definitions
+        paused = environment.schedules.pause_status == "PAUSED"
+        if not (environment.production and paused):
+            return
+        problems = []
+        for alert in definitions.alerts.values():
+            if alert.severity == URGENT:
+                message = (
+                    f"an alert of severity {URGENT} (P1) must not be paused in production; "
+                    f"set schedules.pause_status to UNPAUSED in environments/{environment.name}.yml"
+                )
+                document = definitions.documents[alert.path]
+                problems.append(document.problem(("severity",), message))
+        if problems:
+            raise DefinitionErrors(problems)
 
     def _alert(self, alert: AlertDefinition) -> None:
         environment = self._platform.environment

@@ -14,7 +14,7 @@ from infra.constructs.notebook import Notebook
 from infra.constructs.pipeline import Pipeline
 from infra.constructs.sql_table import SqlTable, TableColumn
 from infra.constructs.warehouse import Warehouse
-from infra.stacks.base import Platform, imports, new_stack, operations, upload_definitions
+from infra.stacks.base import Platform, imports, new_stack, operations, upload_definitions, writer
 from infra.stacks.ml import REFRESH_ID, training_id
 
 WAREHOUSE_ID = "warehouse_main_id"
@@ -74,6 +74,7 @@ class PipelinesStack:
                 schema="gold",
                 name=table.name,
                 comment=table.comment,
+                owner=writer(self.stack, self._platform.environment),
                 columns=columns,
                 warehouse=self._warehouse_id,
                 prevent_destroy=self._platform.environment.prevent_destroy,

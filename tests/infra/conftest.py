@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from health_monitor.spec import load_definitions
 
-from infra.environment import Environment, load_environment
+from infra.environment import Environment, available, load_environment
 from infra.wheel import Wheel
 
 FIXTURE_DEFINITIONS = Path(__file__).parent / "definitions"
@@ -51,4 +51,4 @@ def synthesize(
 def stacks_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stacks]:
     """Environment name -> its stacks."""
     folder = tmp_path_factory.mktemp("synth")
-    return {name: synthesize(name, folder / name) for name in ("local", "dev", "prod")}
+    return {name: synthesize(name, folder / name) for name in available()}

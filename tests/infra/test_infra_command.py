@@ -66,7 +66,9 @@ def test_a_missing_program_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -
 def test_an_unknown_environment_is_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["plan", "--env", "nope"]) == 1
     said = capsys.readouterr().err
-    assert "environments/nope.yml:1: no such environment; there are: dev, local, prod" in said
+    assert (
+        "environments/nope.yml:1: no such environment; there are: dev, local, prod, staging" in said
+    )
 
 
 def test_what_cdktf_runs_fails_without_synth_when_a_file_is_wrong(tmp_path: Path) -> None:

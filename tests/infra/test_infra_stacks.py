@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from health_monitor.spec import DefinitionErrors
 
 from infra.environment import SilverPipeline, load_environment
 from infra.paths import ROOT
@@ -70,7 +71,7 @@ def test_snapshot(stacks_of: dict[str, Stacks], name: str) -> None:
     assert found == file.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("environment", ["dev", "prod"])
+@pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
 def test_every_job_can_be_operated(stacks_of: dict[str, Stacks], environment: str) -> None:
     jobs = of_kind(stacks_of[environment], "databricks_job")
     assert len(jobs) == 17
@@ -78,9 +79,54 @@ def test_every_job_can_be_operated(stacks_of: dict[str, Stacks], environment: st
         assert job["timeout_seconds"] > 0, name
         assert job["queue"] == {"enabled": True}, name
         assert job["max_concurrent_runs"] == 1, name
-        assert job["email_notifications"]["on_failure"], name
+        told = job["email_notifications"]
+        assert told["on_failure"] == told["on_duration_warning_threshold_exceeded"], name
+        (slow,) = job["health"]["rules"]
+        assert slow["value"] == job["timeout_seconds"] * 3 // 4, name
         assert job["run_as"]["service_principal_name"], name
         assert {"project", "owner", "layer"} <= set(job["tags"]), name
+
+
+def test_work_is_tried_again_as_the_environment_says(stacks_of: dict[str, Stacks]) -> None:
+    for environment, retries in (("local", None), ("dev", 1), ("staging", 2), ("prod", 2)):
+        jobs = of_kind(stacks_of[environment], "databricks_job")
+        (work,) = jobs["job_gold_refresh"]["task"]
+        assert work.get("max_retries") == retries
+        assert work.get("min_retry_interval_millis") == (None if retries is None else 300_000)
+        # A pipeline and a called job try again by themselves.
+        assert "max_retries" not in jobs["job_silver_refresh"]["task"][0]
+        assert all("max_retries" not in task for task in jobs["job_data_refresh"]["task"])
+
+
+def test_data_belongs_to_admins_and_to_what_writes_it(stacks_of: dict[str, Stacks]) -> None:
+    writer = {"local": "health_monitor_admins", "prod": "${var.run_as_service_principal}"}
+    for environment, expected in writer.items():
+        owners = {
+            kind: body["owner"]
+            for kind, _, body in all_resources(stacks_of[environment])
+            if kind in HOLDS_DATA
+        }
+        assert owners.pop("databricks_sql_table") == expected
+        assert owners.pop("databricks_registered_model") == expected
+        assert set(owners.values()) == {"health_monitor_admins"}
+
+
+def test_production_refuses_an_urgent_alert_that_is_paused(tmp_path: Path) -> None:
+    prod = load_environment("prod")
+    paused = prod.schedules.model_copy(update={"pause_status": "PAUSED"})
+    environment = prod.model_copy(update={"schedules": paused})
+    with pytest.raises(DefinitionErrors) as caught:
+        synthesize("prod", tmp_path, environment=environment)
+    (problem,) = caught.value.problems
+    file = FIXTURE_DEFINITIONS / "alerts" / "cost" / "no_usage.yml"
+    assert str(problem) == (
+        f"{file}:3: an alert of severity critical (P1) must not be paused in production; "
+        "set schedules.pause_status to UNPAUSED in environments/prod.yml"
+    )
+    # Elsewhere it may rest.
+    staging = environment.model_copy(update={"production": False})
+    alerts = of_kind(synthesize("prod", tmp_path, environment=staging), "databricks_alert_v2")
+    assert alerts["alert_no_usage"]["schedule"]["pause_status"] == "PAUSED"
 
 
 def test_layers_call_downwards_only(stacks_of: dict[str, Stacks]) -> None:
@@ -133,9 +179,10 @@ def test_logical_ids_are_fixed_and_say_what_they_are(stacks_of: dict[str, Stacks
 
 
 def test_what_holds_data_cannot_be_destroyed_outside_local(stacks_of: dict[str, Stacks]) -> None:
-    for environment, expected in (("local", False), ("dev", True), ("prod", True)):
+    for environment, stacks in stacks_of.items():
+        expected = environment != "local"
         seen = set()
-        for kind, name, body in all_resources(stacks_of[environment]):
+        for kind, name, body in all_resources(stacks):
             if kind in HOLDS_DATA:
                 seen.add(kind)
                 assert body.get("lifecycle", {}).get("prevent_destroy", False) is expected, name
@@ -170,15 +217,15 @@ def test_stacks_read_only_what_earlier_stacks_export(stacks_of: dict[str, Stacks
 
 def test_state_lies_in_s3_with_a_lock_file(stacks_of: dict[str, Stacks]) -> None:
     keys = set()
-    for environment in ("local", "dev", "prod"):
-        for name, stack in stacks_of[environment].items():
+    for environment, stacks in stacks_of.items():
+        for name, stack in stacks.items():
             backend = stack["terraform"]["backend"]["s3"]
             assert backend["use_lockfile"] is True
             assert backend["key"] == f"{environment}/{name}.tfstate"
             # Only a server that is not AWS is spoken to without AWS's checks.
             assert backend.get("skip_credentials_validation", False) is (environment == "local")
             keys.add((backend["bucket"], backend["key"]))
-    assert len(keys) == 15
+    assert len(keys) == 20
 
 
 def test_sql_names_the_catalog_of_the_environment(stacks_of: dict[str, Stacks]) -> None:
