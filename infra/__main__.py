@@ -1,6 +1,7 @@
-"""`python -m infra synth|plan|deploy|destroy --env ENV`.
+"""`python -m infra synth|policy|plan|deploy|destroy --env ENV`.
 
-Exit codes are a contract: 0 nothing to do or done, 1 error, 2 a plan has changes.
+Exit codes are a contract: 0 nothing to do or done, 1 error, 2 a plan has changes, 4 the policy
+denies what was synthesized.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from health_monitor.spec import DefinitionErrors
 from rich.console import Console
@@ -17,14 +19,17 @@ from infra import deploying
 from infra.environment import Environment, EnvironmentErrors, available, load_environment
 from infra.paths import OUTPUT, ROOT
 from infra.planning import Planner, exit_code
+from infra.policy.checking import POLICY_DENIED, check_output
 from infra.preflight import PreflightError, check, find
-from infra.reporting import show_plans
+from infra.reporting import show_plans, show_verdict
 from infra.stack_order import ALL_STACKS
 from infra.terraform import ERROR, Terraform, TerraformError, current_variables, terraform_variables
 from infra.wheel import WheelError
 
 EXPECTED = (EnvironmentErrors, DefinitionErrors, PreflightError, TerraformError, WheelError)
 INTERRUPTED = 130
+# What needs neither a workspace nor a state.
+OFFLINE = ("synth", "policy")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +53,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     os.environ.update(terraform_variables(current_variables()))
     variables = current_variables()
     find("node", variables)
-    if options.command != "synth":
+    if options.command not in OFFLINE:
         check(environment, variables)
     # cdktf and node take seconds to load; what is wrong so far shows at once.
     from infra.main import synth
@@ -57,13 +62,30 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     if options.command == "synth":
         names = ", ".join(environment.stacks)
         console.print(f"wrote {names} to {OUTPUT.relative_to(ROOT)}/stacks")
-        return 0
+    if options.command == "destroy":
+        # Nothing may keep somebody from taking away what breaks a rule.
+        terraform = Terraform.found(variables)
+        return deploying.destroy(environment, stacks, terraform, OUTPUT, console.print)
+    if not _is_allowed(options, environment, console):
+        return POLICY_DENIED
     if options.command == "deploy":
         return deploying.deploy(environment, stacks, variables, ROOT, console.print)
-    terraform = Terraform.found(variables)
-    if options.command == "destroy":
-        return deploying.destroy(environment, stacks, terraform, OUTPUT, console.print)
-    planner = Planner(environment, terraform, OUTPUT)
+    return 0 if options.command in OFFLINE else _plan(options, environment, stacks, console)
+
+
+def _is_allowed(options: argparse.Namespace, environment: Environment, console: Console) -> bool:
+    """Whether the policy allows what was synthesized; says what it does not."""
+    verdict = check_output(environment, OUTPUT)
+    if verdict.violations or options.command == "policy":
+        show_verdict(console, environment.name, verdict)
+    return not verdict.violations
+
+
+def _plan(
+    options: argparse.Namespace, environment: Environment, stacks: Sequence[str], console: Console
+) -> int:
+    terraform = Terraform.found(current_variables())
+    planner = Planner(environment, terraform, OUTPUT, options.save)
     plans = planner.plan(stacks, lambda plan: console.print(f"planned {plan.stack}", style="dim"))
     show_plans(console, plans)
     return exit_code(plans)
@@ -83,7 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("synth", "write the Terraform configuration"),
-        ("plan", "show what would change; exit code 0 nothing, 2 changes, 1 error"),
+        ("policy", "check the configuration against the rules; exit code 4 when it breaks one"),
+        ("plan", "show what would change; exit code 0 nothing, 2 changes, 1 error, 4 denied"),
         ("deploy", "apply what changed"),
         ("destroy", "remove everything that was deployed"),
     ):
@@ -93,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--stack", action="append", choices=ALL_STACKS, help="only this stack (repeatable)"
         )
+        if name == "plan":
+            text = "keep each plan here as STACK.json (it holds secrets), for a review"
+            command.add_argument("--save", type=Path, metavar="FOLDER", help=text)
     return parser
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from cdktf import App
@@ -11,6 +12,7 @@ from health_monitor.spec import DefinitionErrors, load_definitions
 
 from infra.environment import Environment, EnvironmentErrors, load_environment
 from infra.paths import DEFINITIONS
+from infra.policy.checking import POLICY_DENIED, check_output
 from infra.stack_order import ALL_STACKS, DEPENDS_ON
 from infra.stacks.base import Platform
 from infra.stacks.governance import GovernanceStack
@@ -43,23 +45,27 @@ def build(app: Any, platform: Platform) -> None:
                 stacks[name].stack.add_dependency(stacks[needed].stack)
 
 
-def synth(environment: Environment, outdir: str | None = None) -> None:
-    """Write the Terraform configuration of an environment."""
+def synth(environment: Environment, outdir: str | None = None) -> Path:
+    """Write the Terraform configuration of an environment; the folder that it is in."""
     # Relative, so that messages name files as they stand in the repository.
     definitions = load_definitions(os.path.relpath(DEFINITIONS))
     app = App(outdir=outdir)
     build(app, Platform(environment, definitions, build_wheel()))
     app.synth()
+    return Path(app.outdir)
 
 
 def main() -> int:
     """What `cdktf` runs; the environment comes from HEALTH_MONITOR_ENV."""
     try:
-        synth(load_environment(os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_ENVIRONMENT))
+        environment = load_environment(os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_ENVIRONMENT)
+        verdict = check_output(environment, synth(environment))
     except (EnvironmentErrors, DefinitionErrors, WheelError) as error:
         print(error, file=sys.stderr)
         return 1
-    return 0
+    for violation in verdict.violations:
+        print(violation, file=sys.stderr)
+    return POLICY_DENIED if verdict.violations else 0
 
 
 if __name__ == "__main__":

@@ -61,6 +61,8 @@ class Planner:
     environment: Environment
     terraform: Terraform
     output: Path
+    # Where the plan of each stack is kept as JSON, for a review.
+    save: Path | None = None
 
     def folder(self, stack: str) -> Path:
         return self.output / "stacks" / Naming(self.environment).stack(stack)
@@ -75,11 +77,28 @@ class Planner:
             self.terraform.init(self.folder(stack))
         done: dict[str, StackPlan] = {}
         with ThreadPoolExecutor(max_workers=PARALLEL_PLANS) as pool:
-            results = pool.map(lambda stack: self.terraform.plan(self.folder(stack)), chosen)
+            results = pool.map(self._planned, chosen)
             for stack, result in zip(chosen, results, strict=True):
                 done[stack] = self._read(stack, result, done)
                 tell(done[stack])
         return list(done.values())
+
+    def _planned(self, stack: str) -> Result:
+        folder = self.folder(stack)
+        if self.save is None:
+            return self.terraform.plan(folder)
+        kept = self.save.resolve() / f"{stack}.tfplan"
+        file = kept.with_suffix(".json")
+        # A plan shows secrets in plain text: for nobody else on this machine.
+        self.save.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for old in (kept, file):
+            old.unlink(missing_ok=True)
+        result = self.terraform.plan(folder, kept)
+        if kept.is_file():
+            file.touch(mode=0o600)
+            file.write_text(self.terraform.show(folder, kept), encoding="utf-8")
+            kept.unlink()
+        return result
 
     def _read(self, stack: str, result: Result, done: dict[str, StackPlan]) -> StackPlan:
         changes = _changes(result, "planned_change")

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.planning import Outcome, StackPlan
+from infra.policy.checking import Verdict
 
 SYMBOLS = {
     "create": ("+", "green"),
@@ -54,3 +55,15 @@ def _show_details(console: Console, plan: StackPlan) -> None:
         console.print(f"  ! changed outside: {change.address}", style="yellow", markup=False)
     for error in plan.errors:
         console.print(f"  error: {error}", style="red", markup=False)
+
+
+def show_verdict(console: Console, environment: str, verdict: Verdict) -> None:
+    """What breaks a rule, a line each, and which exemptions hold."""
+    for violation in verdict.violations:
+        console.print(str(violation), style="red", markup=False)
+    for violation, exemption in verdict.exempted:
+        until = f"exempt until {exemption.expires}: {exemption.reason}"
+        console.print(f"{violation}: {until}", style="yellow", markup=False)
+    found = len(verdict.violations)
+    said = f"denied: {found} violation{'s' if found != 1 else ''}" if found else "allowed"
+    console.print(f"policy of {environment}: {verdict.rules} rules, {said}")

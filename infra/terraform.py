@@ -45,14 +45,28 @@ class Terraform:
         if result.code != 0:
             raise TerraformError(f"terraform init failed in {folder.name}:\n{result.text.strip()}")
 
-    def plan(self, folder: Path) -> Result:
-        """What would change; 0 nothing, 1 error, 2 changes."""
-        return self._run(folder, ["plan", "-input=false", "-json", "-detailed-exitcode"])
+    def plan(self, folder: Path, out: Path | None = None) -> Result:
+        """What would change; 0 nothing, 1 error, 2 changes. ``out`` is where the plan is kept."""
+        keep = [] if out is None else [f"-out={out}"]
+        return self._run(folder, ["plan", "-input=false", "-json", "-detailed-exitcode", *keep])
+
+    def show(self, folder: Path, plan: Path) -> str:
+        """A kept plan as JSON."""
+        return self._output(folder, ["show", "-json", str(plan)], f"reading {plan.name}")
 
     def has_state(self, folder: Path) -> bool:
         """Whether the stack is deployed: its state holds something."""
+        state = self._output(folder, ["state", "pull"], f"reading the state of {folder.name}")
+        # Where there is no state, one backend gives nothing and another an empty one.
+        return bool(state.strip()) and bool(json.loads(state)["resources"])
+
+    def destroy(self, folder: Path, tell: Callable[[dict[str, Any]], None]) -> Result:
+        """Destroy everything in the stack's state."""
+        return self._run(folder, ["destroy", "-input=false", "-json", "-auto-approve"], tell)
+
+    def _output(self, folder: Path, arguments: list[str], what: str) -> str:
         answer = subprocess.run(
-            [self.program, "state", "pull"],
+            [self.program, *arguments],
             cwd=folder,
             env=dict(self.variables),
             capture_output=True,
@@ -60,13 +74,8 @@ class Terraform:
             check=False,
         )
         if answer.returncode != 0:
-            raise TerraformError(f"reading the state of {folder.name} failed:\n{answer.stderr}")
-        # Where there is no state, one backend gives nothing and another an empty one.
-        return bool(answer.stdout.strip()) and bool(json.loads(answer.stdout)["resources"])
-
-    def destroy(self, folder: Path, tell: Callable[[dict[str, Any]], None]) -> Result:
-        """Destroy everything in the stack's state."""
-        return self._run(folder, ["destroy", "-input=false", "-json", "-auto-approve"], tell)
+            raise TerraformError(f"{what} failed:\n{answer.stderr}")
+        return answer.stdout
 
     def _run(
         self,

@@ -172,6 +172,14 @@ def test_with_the_real_terraform(tmp_path: Path) -> None:
     plans = planner.plan(["ml", "pipelines"])
     assert [plan.outcome for plan in plans] == [Outcome.CHANGED, Outcome.UNCHANGED]
     assert plans[0].changes[0].address == "terraform_data.it"
+    plans_folder = tmp_path / "plans"
+    saving = Planner(planner.environment, terraform, tmp_path, plans_folder)
+    assert exit_code(saving.plan(["ml", "pipelines"])) == 2
+    assert sorted(path.name for path in plans_folder.iterdir()) == ["ml.json", "pipelines.json"]
+    kept = json.loads((plans_folder / "ml.json").read_text())
+    (changed,) = kept["resource_changes"]
+    assert (kept["format_version"], changed["change"]["actions"]) == ("1.2", ["update"])
+    assert (plans_folder / "ml.json").stat().st_mode & 0o077 == 0
     write(planner, "ml", value="${nothing.there}")
     assert exit_code(planner.plan(["ml"])) == 1
 

@@ -1,0 +1,1 @@
+"""Rules that the synthesized configuration keeps, and the exemptions from them."""
