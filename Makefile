@@ -6,7 +6,7 @@ ENV ?= local
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/cache/pycache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local stop clean test soak check new docs bench plan deploy destroy
+.PHONY: help setup local stop clean test soak check new docs bench policy plan deploy destroy
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -48,6 +48,9 @@ docs: setup      ## write the catalog of tables and the diagrams below docs/
 
 bench: setup     ## how fast, how large, as ratios [ROWS=60000] [JSON=file]
 	@$(PYTHON) -m tools bench $(if $(ROWS),--usage-rows $(ROWS) --memory-rows $(ROWS)) $(if $(JSON),--json "$(JSON)")
+
+policy: setup    ## whether every resource keeps the rules [ENV=local]
+	@$(PYTHON) -m infra policy --env $(ENV)
 
 plan:            ## what a deploy would change [ENV=local]
 	@$(PYTHON) -m tools infra plan --env $(ENV)

@@ -40,7 +40,8 @@ def check(
 ) -> Verdict:
     """Every violation, but for those that an exemption covers today."""
     environment = configuration.environment
-    chosen = [r for r in all_rules() if r.applies(environment)] if rules is None else rules
+    candidates = all_rules() if rules is None else rules
+    chosen = [rule for rule in candidates if rule.applies(environment)]
     own = [item for item in exemptions if environment.name in item.environments]
     found = sorted({v for rule in chosen for v in rule.violations(configuration)})
     denied, exempted = [], []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
 
@@ -22,25 +23,22 @@ LONGEST = timedelta(days=366)
 
 
 class Exemption(BaseModel):
-    """One resource that may break one rule for a while."""
+    """A resource, or several (``*``), that may break one rule for a while."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rule: str
     environments: Annotated[list[str], Field(min_length=1)]
     stack: StackName
-    address: Annotated[str, Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$")]
+    address: Annotated[str, Field(pattern=r"^(\*|[a-z0-9_]+\.(\*|[a-z0-9_]+))$")]
     reason: Annotated[str, Field(min_length=10)]
     owner: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     expires: date
     line: int = 0
 
     def covers(self, violation: Violation) -> bool:
-        return (self.rule, self.stack, self.address) == (
-            violation.rule,
-            violation.stack,
-            violation.address,
-        )
+        same = (self.rule, self.stack) == (violation.rule, violation.stack)
+        return same and fnmatchcase(violation.address, self.address)
 
     def is_over(self, today: date) -> bool:
         """It holds on its last day and no longer."""

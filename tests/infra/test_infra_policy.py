@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from datetime import date
+import sys
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 import yaml
 
 from infra.environment import available, load_environment
+from infra.paths import DEFINITIONS
+from infra.policy import rules
 from infra.policy.checking import check
 from infra.policy.configuration import Configuration, Stack
+from infra.policy.exemptions import load_exemptions
 from infra.policy.rule import Rule, all_rules
-from tests.infra.conftest import Stacks
+from tests.infra.conftest import Stacks, synthesize
 
 CASES: dict[str, dict[str, list[dict[str, Any]]]] = {
     rule: cases
@@ -77,6 +81,15 @@ def test_the_project_keeps_every_rule(stacks_of: dict[str, Stacks], environment:
     assert check(checked, [], today=TODAY).violations == []
 
 
+@pytest.mark.parametrize("environment", available())
+def test_what_is_deployed_keeps_every_rule(tmp_path: Path, environment: str) -> None:
+    """The definitions of the repository, not those of the tests; exemptions hold here."""
+    stacks = synthesize(environment, tmp_path, DEFINITIONS)
+    today = datetime.now(UTC).date()
+    verdict = check(configuration(stacks, environment), load_exemptions(today), today)
+    assert verdict.violations == []
+
+
 @pytest.mark.parametrize(("rule", "case"), flat("breaks"))
 def test_a_change_that_breaks_the_rule_is_found(
     stacks_of: dict[str, Stacks], rule: str, case: dict[str, Any]
@@ -107,3 +120,39 @@ def test_a_rule_is_its_docstring() -> None:
         assert len(rule.message()) > 10 and "\n" not in rule.message(), name
     with pytest.raises(TypeError, match="rule Silent has no docstring"):
         type("Silent", (Rule,), {})
+
+
+ONE_MORE = '''
+from infra.policy.rule import ResourceRule
+
+
+class DashboardIsFinished(ResourceRule):
+    """A dashboard has a final name."""
+
+    kinds = ("databricks_dashboard",)
+
+    def findings(self, resource, environment):
+        if "draft" in resource.value("display_name"):
+            yield "it is a draft"
+'''
+
+
+def test_one_more_rule_is_one_class(
+    stacks_of: dict[str, Stacks], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one_more.py").write_text(ONE_MORE)
+    monkeypatch.setattr(rules, "__path__", [*rules.__path__, str(tmp_path)])
+    found = {rule.name(): rule for rule in all_rules.__wrapped__()}
+    monkeypatch.delitem(sys.modules, f"{rules.__name__}.one_more")
+    assert set(found) - set(RULES) == {"dashboard_is_finished"}
+    case = {
+        "stack": "semantic",
+        "at": "resource.databricks_dashboard.dashboard_cost",
+        "patch": {"display_name": "[Health Monitor dev] draft"},
+    }
+    checked = configuration(stacks_of["dev"], "dev", case)
+    (violation,) = check(checked, [], TODAY, list(found.values())).violations
+    assert str(violation) == (
+        "semantic: databricks_dashboard.dashboard_cost: A dashboard has a final name: "
+        "it is a draft (dashboard_is_finished)"
+    )

@@ -16,6 +16,7 @@ from infra.environment import Environment, load_environment
 from infra.policy.checking import check
 from infra.policy.configuration import Configuration, Stack
 from infra.policy.exemptions import FILE, load_exemptions
+from infra.policy.rule import Violation
 from infra.terraform import Terraform
 from tests.infra.conftest import Stacks
 from tests.infra.test_infra_policy import TODAY, configuration
@@ -123,6 +124,23 @@ def test_an_exemption_holds_until_its_last_day_and_for_its_rule_only(
     assert ended.message.endswith(
         f"timeout_seconds is not set; its exemption ended on {TODAY}, ask its owner platform_team"
     )
+
+
+@pytest.mark.parametrize(
+    ("address", "covered"),
+    [("*", 2), ("databricks_job.*", 1), ("databricks_pipeline.*", 1), (JOB, 1)],
+)
+def test_an_exemption_may_name_several_resources(
+    tmp_path: Path, address: str, covered: int
+) -> None:
+    (exemption,) = exempted(tmp_path, EXEMPTION.replace(f"address: {JOB}", f"address: '{address}'"))
+    found = [
+        Violation("pipelines", JOB, "m", "job_has_timeout"),
+        Violation("pipelines", "databricks_pipeline.pipeline_silver", "m", "job_has_timeout"),
+        Violation("ml", JOB, "m", "job_has_timeout"),
+        Violation("pipelines", JOB, "m", "job_waits_in_queue"),
+    ]
+    assert sum(exemption.covers(violation) for violation in found) == covered
 
 
 def test_an_exemption_that_nothing_needs_is_a_violation(
