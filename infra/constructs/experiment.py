@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from cdktf_cdktf_provider_databricks.mlflow_experiment import MlflowExperiment
+from cdktf_cdktf_provider_databricks.mlflow_experiment import (
+    MlflowExperiment,
+    MlflowExperimentTags,
+)
 
 from infra.constructs.base import pin
 from infra.constructs.workspace_file import WorkspaceFile
@@ -13,9 +17,21 @@ from infra.constructs.workspace_file import WorkspaceFile
 class Experiment:
     """The training runs of one model."""
 
-    def __init__(self, scope: Any, *, name: str, path: str, beside: WorkspaceFile) -> None:
+    def __init__(
+        self,
+        scope: Any,
+        *,
+        name: str,
+        path: str,
+        tags: Mapping[str, str],
+        beside: WorkspaceFile,
+    ) -> None:
         # The API makes no folders; the file's upload makes the one that the experiment is in.
         resource = MlflowExperiment(
-            scope, f"experiment_{name}", name=path, depends_on=[beside.resource]
+            scope,
+            f"experiment_{name}",
+            name=path,
+            tags=[MlflowExperimentTags(key=key, value=value) for key, value in tags.items()],
+            depends_on=[beside.resource],
         )
         pin(resource, "experiment", name)

@@ -52,7 +52,11 @@ class MlStack:
             prevent_destroy=environment.prevent_destroy,
         )
         Experiment(
-            self.stack, name=model.name, path=naming.experiment(model.name), beside=definition
+            self.stack,
+            name=model.name,
+            path=naming.experiment(model.name),
+            tags=environment.tags,
+            beside=definition,
         )
         ServingEndpoint(
             self.stack,

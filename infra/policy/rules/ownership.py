@@ -17,6 +17,7 @@ TAGS = {
     "databricks_cluster": "custom_tags",
     "databricks_instance_pool": "custom_tags",
     "databricks_job": "tags",
+    "databricks_mlflow_experiment": "tags",
     "databricks_model_serving": "tags",
     "databricks_pipeline": "tags",
     "databricks_schema": "properties",
