@@ -29,6 +29,8 @@ class Action(Enum):
         return self in (Action.DELETE, Action.REPLACE)
 
 
+# Values that a provider computes from the others, or notes at each write.
+DERIVED = ("etag", "md5", "update_time", "updated_at", "updated_by")
 # Terraform's codes in words.
 WHY = {
     "replace_because_tainted": "the object is tainted: its creation failed, or it was marked",
@@ -141,7 +143,9 @@ class ChangeReader:
         )
 
     def _is_consequence(self, address: str, difference: Difference) -> bool:
-        """Whether the API decides the value anew, and nobody changed it."""
+        """Whether the value follows from others, and nobody changed it."""
+        if difference.attribute in DERIVED:
+            return True
         if difference.after is not UNKNOWN or len(difference.path) > 1:
             return False
         return difference.attribute not in self.configured.get(without_index(address), frozenset())

@@ -71,7 +71,7 @@ def differences(before: Any, after: Any, path: Path = ()) -> Iterator[Difference
     if is_empty(before) and is_empty(after):
         return
     if isinstance(before, dict) and isinstance(after, dict):
-        for key in dict.fromkeys([*before, *after]):
+        for key in sorted({*before, *after}):
             yield from differences(before.get(key), after.get(key), (*path, key))
     elif isinstance(before, list) and isinstance(after, list):
         yield from _lists(before, after, path)

@@ -57,19 +57,25 @@ def _change(change: PlannedChange, reader: Reader) -> dict[str, Any]:
         "actions": change.actions,
         "before": before,
         "after": after,
-        "secrets_change": bool(reader.secrets) and [*_masked(before)] != [*_masked(after)],
+        "secrets": _changed_secrets(before, after) if reader.secrets else [],
         "forced_by": sorted(json.dumps(path) for path in change.replace_paths),
         "importing": change.importing,
     }
 
 
-def _masked(value: Any) -> Iterator[Masked]:
-    """The secrets in a value, in the order in which they stand."""
+def _changed_secrets(before: Any, after: Any) -> list[str]:
+    """Where a secret stands that is another one afterwards."""
+    old, new = dict(_masked(before, "")), dict(_masked(after, ""))
+    return sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+
+
+def _masked(value: Any, path: str) -> Iterator[tuple[str, Masked]]:
+    """The secrets in a value and where they stand."""
     if isinstance(value, Masked):
-        yield value
+        yield path, value
     elif isinstance(value, dict):
-        for key in sorted(value):
-            yield from _masked(value[key])
+        for key, item in value.items():
+            yield from _masked(item, f"{path}.{key}")
     elif isinstance(value, list):
-        for item in value:
-            yield from _masked(item)
+        for number, item in enumerate(value):
+            yield from _masked(item, f"{path}[{number}]")

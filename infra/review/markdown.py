@@ -54,7 +54,7 @@ def _head(review: Review) -> str:
     if review.drift:
         words.append(f"{len(review.drift)} changed outside of Terraform")
     lines = [
-        f"## Plan review: {review.risk.word} risk\n",
+        f"## Plan review: {review.risk.word if review.risk else 'no'} risk\n",
         f"\n{', '.join(words) or 'Nothing to do'}. Plan {code(review.hash)}\n",
     ]
     lines += [f"\n> **{escaped(note)}**\n" for note in review.notes]

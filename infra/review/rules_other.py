@@ -20,6 +20,7 @@ WORDS = (
     "properties",
     "tags",
 )
+SHOWN = 8
 DOES_SOMETHING = (Action.CREATE, Action.UPDATE, Action.DELETE, Action.REPLACE)
 
 
@@ -120,4 +121,5 @@ class NotJudged(Rule):
     def reasons(self, change: Change) -> Iterator[Reason]:
         if change.action is Action.UPDATE and change.differences:
             places = list(dict.fromkeys(item.where for item in change.differences))
-            yield Reason(f"changes: {shown(places, 200)}", change.differences)
+            more = f" and {len(places) - SHOWN} more" if len(places) > SHOWN else ""
+            yield Reason(f"changes: {', '.join(places[:SHOWN])}{more}", change.differences)

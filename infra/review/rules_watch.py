@@ -85,7 +85,7 @@ class SubscriptionsEmptied(Rule):
             if name is not None and item.kind in (Kind.REMOVED, Kind.CHANGED):
                 gone.setdefault(name, []).append(item)
         for name, items in gone.items():
-            left = _deep(change.after, name)
+            left = _tells(_deep(change.after, name))
             told = [shown(_subscriber(item)) for item in items]
             if left:
                 yield Reason(f"{name}: no longer told: {', '.join(told)}", items)
@@ -98,6 +98,15 @@ def _subscriber(item: Difference) -> Any:
         values = [value for value in item.before.values() if value not in (None, "", [])]
         return values[0] if len(values) == 1 else item.before
     return item.before
+
+
+def _tells(value: Any) -> bool:
+    """Whether there is somebody in it, and not only how they are told."""
+    if isinstance(value, dict):
+        return any(map(_tells, value.values()))
+    if isinstance(value, list):
+        return any(map(_tells, value))
+    return value not in (None, "", True, False)
 
 
 def _deep(values: Any, name: str) -> Any:

@@ -21,9 +21,11 @@ from tests.infra.review.scenarios_access import resources
 from tests.infra.review.scenarios_watch import MAIL, alert, job
 from tests.infra.test_infra_drift import workspace_server
 
+WAREHOUSE = "${databricks_sql_endpoint.main.id}"
 DEPLOYED = resources(
     notification_destination=MAIL,
-    alert_v2={"paused": alert("paused"), "deleted": alert("deleted")},
+    sql_endpoint={"main": {"name": "main", "cluster_size": "2X-Small"}},
+    alert_v2={name: alert(name, warehouse_id=WAREHOUSE) for name in ("paused", "deleted")},
     job={"tags": job("tags"), "kept": job("kept")},
 )
 

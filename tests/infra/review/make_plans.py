@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,14 @@ class Workshop:
         self.configure(scenario.after)
         if scenario.apply_after:
             self.terraform("apply", "-auto-approve", "-input=false", allowed=(1,))
-        times = 2 if scenario.again else 1
-        if scenario.apply:
-            return [self.plan(*scenario.options) for _ in range(times)]
-        return [_smaller(self.plan("-refresh=false", *scenario.options)) for _ in range(times)]
+        if not scenario.apply:
+            return [_smaller(self.plan("-refresh=false", *scenario.options))]
+        plans = [self.plan(*scenario.options)]
+        if scenario.again:
+            # Terraform notes the second in which it plans.
+            time.sleep(1.1)
+            plans.append(self.plan(*scenario.options))
+        return plans
 
     def _deploy(self, before: Json, scenario: Scenario) -> None:
         self.configure(before)

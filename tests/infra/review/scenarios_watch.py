@@ -45,20 +45,8 @@ def alert(name: str, **more: Any) -> Json:
     }
 
 
-NAMES = [
-    "deleted",
-    "paused",
-    "emptied",
-    "fewer",
-    "loosened",
-    "tightened",
-    "below",
-    "operator",
-    "slowed",
-    "quicker",
-    "query",
-    "words",
-]
+NAMES = ["deleted", "paused", "emptied", "fewer", "loosened", "tightened", "below", "operator"]
+NAMES += ["slowed", "quicker", "query", "words"]
 BELOW = {"comparison_operator": "LESS_THAN"}
 ALERTS_BEFORE = {name: alert(name, **(BELOW if name == "below" else {})) for name in NAMES}
 ALERTS_AFTER = {
@@ -224,7 +212,28 @@ def graph(*, whole: bool) -> Json:
     return {"resource": {**used["resource"], **kept}}
 
 
+MASKED = "CREATE TABLE t (email STRING);\nALTER TABLE t ALTER COLUMN email SET MASK gold.mask;\n"
+BARE = "CREATE TABLE t (email STRING);\n"
+
+
+def quiet(told: list[str], seconds: int, code: str, order: int) -> Json:
+    """What is easily overlooked: a file of code, mails of a job, its health, order alone."""
+    rule = {"metric": "RUN_DURATION_SECONDS", "op": "GREATER_THAN", "value": seconds}
+    emails = {"on_failure": told} if told else {}
+    return resources(
+        workspace_file={"code": file("/Shared/monitor/setup.sql", code)},
+        job={
+            "mails": job("mails", email_notifications=emails),
+            "health": job("health", health={"rules": [rule]}),
+        },
+        dashboard={"order": dashboard("Total", "SELECT 1", order)},
+    )
+
+
 WATCH: dict[str, Scenario] = {
+    "quiet": Scenario(
+        quiet([], 7200, BARE, -1), quiet(["on-call@example.com"], 3600, MASKED, 1)
+    ),
     "alerts": Scenario(
         resources(notification_destination=MAIL, alert_v2=ALERTS_AFTER),
         resources(notification_destination=MAIL, alert_v2=ALERTS_BEFORE),
