@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-LAYERS = ("bronze", "silver", "gold", "gold_monitoring", "ml")
+LAYERS = ("bronze", "silver", "gold", "gold_monitoring", "ml", "platform")
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NAME = re.compile(rf"\b({'|'.join(LAYERS)})`?\.`?([a-z_][a-z0-9_]*)", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|(?<=COMMENT )'(?:[^']|'')*'", re.DOTALL)

@@ -96,7 +96,7 @@ def _follow(page: Page, review: Review) -> None:
         for impact in review.impacts:
             page.add(_impact(impact), FOLLOWS, "line of what stands on a change")
     if review.cost.items:
-        page.add(_cost(review), FOLLOWS, "table of costs")
+        _cost(page, review)
     if review.outputs:
         lines = fenced(diff_lines(review.outputs), "diff")
         page.add(f"\n### Outputs\n{lines}", FOLLOWS, "list of outputs")
@@ -123,7 +123,7 @@ def _names(names: list[str]) -> str:
     return f"{text} and {rest} more" if rest > 0 else text
 
 
-def _cost(review: Review) -> str:
+def _cost(page: Page, review: Review) -> None:
     cost = review.cost
     head = (
         f"\n### Cost a month: {cost.dbus:+,.0f} DBU, {cost.money:+,.2f} {cost.currency}\n"
@@ -131,16 +131,14 @@ def _cost(review: Review) -> str:
         "busy (`infra/review/cost_assumptions.yml`).\n\n| resource | what | DBU | money |\n"
         "|---|---|---:|---:|\n"
     )
-    rows = []
-    for item in cost.items:
-        if item.money is None or item.dbus is None:
-            rows.append(f"| {code(item.address)} | {escaped(item.unpriced or '')} | | unpriced |\n")
-        else:
-            what = escaped(item.what)
-            rows.append(
-                f"| {code(item.address)} | {what} | {item.dbus:+,.0f} | {item.money:+,.2f} |\n"
-            )
-    return head + "".join(rows)
+    page.add(head, FOLLOWS)
+    for item in sorted(cost.items, key=lambda item: -abs(item.money or 0)):
+        amounts = "| unpriced"
+        if item.money is not None and item.dbus is not None:
+            amounts = f"{item.dbus:+,.0f} | {item.money:+,.2f}"
+        what = escaped(item.unpriced or item.what)
+        text = f"| {code(item.address)} | {what} | {amounts} |\n"
+        page.add(text, FOLLOWS, "line of costs")
 
 
 def _diffs(page: Page, folds: list[Fold]) -> None:

@@ -231,9 +231,7 @@ def quiet(told: list[str], seconds: int, code: str, order: int) -> Json:
 
 
 WATCH: dict[str, Scenario] = {
-    "quiet": Scenario(
-        quiet([], 7200, BARE, -1), quiet(["on-call@example.com"], 3600, MASKED, 1)
-    ),
+    "quiet": Scenario(quiet([], 7200, BARE, -1), quiet(["on-call@example.com"], 3600, MASKED, 1)),
     "alerts": Scenario(
         resources(notification_destination=MAIL, alert_v2=ALERTS_AFTER),
         resources(notification_destination=MAIL, alert_v2=ALERTS_BEFORE),

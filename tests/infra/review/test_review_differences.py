@@ -28,7 +28,12 @@ def entry(**values: Any) -> dict[str, Any]:
         # Position says nothing: a new entry in front changes no other.
         (
             {"grant": [entry(principal="a", privileges=["X"])]},
-            {"grant": [entry(principal="b", privileges=["X"]), entry(principal="a", privileges=["X"])]},
+            {
+                "grant": [
+                    entry(principal="b", privileges=["X"]),
+                    entry(principal="a", privileges=["X"]),
+                ]
+            },
             ["added grant[b]"],
         ),
         (
@@ -51,7 +56,11 @@ def entry(**values: Any) -> dict[str, Any]:
             {"x": [entry(name="n", v=2), entry(name="n", v=3)]},
             ["changed x[0].v"],
         ),
-        ({"schedule": [entry(cron="1")]}, {"schedule": [entry(cron="2")]}, ["changed schedule.cron"]),
+        (
+            {"schedule": [entry(cron="1")]},
+            {"schedule": [entry(cron="2")]},
+            ["changed schedule.cron"],
+        ),
         # Null, absent and an empty block are the same; false and 0 are not.
         ({"a": None, "b": [], "c": {}}, {}, []),
         ({"a": False}, {"a": 0}, ["changed a"]),

@@ -5,16 +5,18 @@ from __future__ import annotations
 import pytest
 
 from infra.review.assessment import RULES
+from infra.review.reviewing import Inputs, review
 from infra.review.risk import Risk
+from infra.review.rule import Rule
 from infra.review.rules_other import Gone, NotJudged
-from tests.infra.review.recorded import PLANS, change, reviewed
+from tests.infra.review.recorded import NO_DEFINITIONS, PLANS, change, plan, reviewed
 
 CRITICAL, HIGH, MEDIUM, LOW = Risk.CRITICAL, Risk.HIGH, Risk.MEDIUM, Risk.LOW
 ALL_PLANS = sorted(path.stem for path in PLANS.glob("*.json") if ".tf" not in path.name)
 
 
 @pytest.mark.parametrize(
-    ("plan", "address", "action", "risk", "reason"),
+    ("name", "address", "action", "risk", "reason"),
     [
         ("destroyed", "databricks_catalog.it", "delete", CRITICAL, "catalog shop is deleted"),
         ("destroyed", "databricks_schema.it", "delete", CRITICAL, "schema gold is deleted"),
@@ -79,9 +81,9 @@ ALL_PLANS = sorted(path.stem for path in PLANS.glob("*.json") if ".tf" not in pa
     ],
 )
 def test_the_risk_of_a_change(
-    plan: str, address: str, action: str, risk: Risk, reason: str
+    name: str, address: str, action: str, risk: Risk, reason: str
 ) -> None:
-    found = change(reviewed(plan), address)
+    found = change(reviewed(name), address)
     assert (found.change.action.value, found.risk) == (action, risk)
     assert any(reason in text for text in found.reasons), found.reasons
 
@@ -97,7 +99,8 @@ def test_every_rule_is_seen_on_a_plan_of_terraform() -> None:
 
 
 def test_every_rule_says_what_it_is_afraid_of() -> None:
-    messages = [rule.message() for rule in (*RULES, Gone, NotJudged)]
+    rules: list[type[Rule]] = [*RULES, Gone, NotJudged]
+    messages = [rule.message() for rule in rules]
     assert all(message.endswith(".") for message in messages)
     assert len({*messages}) == len(messages)
 
@@ -116,9 +119,6 @@ def test_an_update_has_no_reason_but_its_own() -> None:
 
 
 def test_without_both_configurations_prevent_destroy_is_unknown() -> None:
-    from infra.review.reviewing import Inputs, review
-    from tests.infra.review.recorded import NO_DEFINITIONS, plan
-
     found = review(plan("prevent_destroy"), Inputs(NO_DEFINITIONS))
     assert [item.change.address for item in found.changes] == ["databricks_schema.it"]
     assert found.risk is LOW
