@@ -46,7 +46,7 @@ review() {
     infra review "$plan" --format markdown --output "$plans/$stack.md" --ceiling "$ceiling" ||
       code=$?
     case $code in
-      0 | 2) ;;
+      0 | 2 | 3) ;;
       "$ABOVE_CEILING") worst=$code ;;
       *) exit "$code" ;;
     esac

@@ -1,125 +1,22 @@
-"""`python -m infra synth|policy|plan|deploy|destroy --env ENV`.
-
-Exit codes are a contract: 0 nothing to do or done, 1 error, 2 a plan has changes, 4 the policy
-denies what was synthesized.
-"""
+"""`python -m infra COMMAND --env ENV` and `python -m infra review plan.json`."""
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-
-from health_monitor.spec import DefinitionErrors
-from rich.console import Console
-
-from infra import deploying
-from infra.environment import Environment, EnvironmentErrors, available, load_environment
-from infra.paths import OUTPUT, ROOT
-from infra.planning import Planner, exit_code
-from infra.policy.checking import POLICY_DENIED, check_output
-from infra.preflight import PreflightError, check, find
-from infra.reporting import show_plans, show_verdict
-from infra.stack_order import ALL_STACKS
-from infra.terraform import ERROR, Terraform, TerraformError, current_variables, terraform_variables
-from infra.wheel import WheelError
-
-EXPECTED = (EnvironmentErrors, DefinitionErrors, PreflightError, TerraformError, WheelError)
-INTERRUPTED = 130
-# What needs neither a workspace nor a state.
-OFFLINE = ("synth", "policy")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line and run; an error is one message on stderr and exit code 1."""
-    options = _parser().parse_args(arguments)
-    console = Console(highlight=False, soft_wrap=True)
-    try:
-        return _run(options, console)
-    except EXPECTED as error:
-        print(error, file=sys.stderr)
-        return ERROR
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+    """Run a command; its exit code says how it ended."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # Each loads only what it needs: a review starts without cdktf, definitions and SQL parser.
+    if words[:1] == ["review"]:
+        from infra.review import command
 
+        return command.main(words[1:])
+    from infra import commands
 
-def _run(options: argparse.Namespace, console: Console) -> int:
-    environment = load_environment(options.env)
-    stacks = options.stack or environment.stacks
-    _refuse_absent(stacks, environment)
-    os.environ.update(terraform_variables(current_variables()))
-    variables = current_variables()
-    find("node", variables)
-    if options.command not in OFFLINE:
-        check(environment, variables)
-    # cdktf and node take seconds to load; what is wrong so far shows at once.
-    from infra.main import synth
-
-    synth(environment, str(OUTPUT))
-    if options.command == "synth":
-        names = ", ".join(environment.stacks)
-        console.print(f"wrote {names} to {OUTPUT.relative_to(ROOT)}/stacks")
-    if options.command == "destroy":
-        # Nothing may keep somebody from taking away what breaks a rule.
-        terraform = Terraform.found(variables)
-        return deploying.destroy(environment, stacks, terraform, OUTPUT, console.print)
-    if not _is_allowed(options, environment, console):
-        return POLICY_DENIED
-    if options.command == "deploy":
-        return deploying.deploy(environment, stacks, variables, ROOT, console.print)
-    return 0 if options.command in OFFLINE else _plan(options, environment, stacks, console)
-
-
-def _is_allowed(options: argparse.Namespace, environment: Environment, console: Console) -> bool:
-    """Whether the policy allows what was synthesized; says what it does not."""
-    verdict = check_output(environment, OUTPUT)
-    if verdict.violations or options.command == "policy":
-        show_verdict(console, environment.name, verdict)
-    return not verdict.violations
-
-
-def _plan(
-    options: argparse.Namespace, environment: Environment, stacks: Sequence[str], console: Console
-) -> int:
-    terraform = Terraform.found(current_variables())
-    planner = Planner(environment, terraform, OUTPUT, options.save)
-    plans = planner.plan(stacks, lambda plan: console.print(f"planned {plan.stack}", style="dim"))
-    show_plans(console, plans)
-    return exit_code(plans)
-
-
-def _refuse_absent(stacks: Sequence[str], environment: Environment) -> None:
-    absent = [stack for stack in stacks if stack not in environment.stacks]
-    if absent:
-        raise PreflightError(
-            f"environment {environment.name} has no stack {', '.join(absent)}; "
-            f"it has: {', '.join(environment.stacks)}"
-        )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m infra")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, text in (
-        ("synth", "write the Terraform configuration"),
-        ("policy", "check the configuration against the rules; exit code 4 when it breaks one"),
-        ("plan", "show what would change; exit code 0 nothing, 2 changes, 1 error, 4 denied"),
-        ("deploy", "apply what changed"),
-        ("destroy", "remove everything that was deployed"),
-    ):
-        command = commands.add_parser(name, help=text, description=text)
-        known = ", ".join(available())
-        command.add_argument("--env", required=True, metavar="ENV", help=f"one of: {known}")
-        command.add_argument(
-            "--stack", action="append", choices=ALL_STACKS, help="only this stack (repeatable)"
-        )
-        if name == "plan":
-            text = "keep each plan here as STACK.json (it holds secrets), for a review"
-            command.add_argument("--save", type=Path, metavar="FOLDER", help=text)
-    return parser
+    return commands.main(words)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import __main__ as command
+from infra import commands as command
 from infra.environment import available, load_environment
 from infra.paths import ROOT
 
@@ -266,6 +266,7 @@ def test_a_review_that_is_too_long_is_left_in_the_summary(runner: Runner) -> Non
         ({"plan": 2, "stacks": ["governance", "ml"], "review_governance": 5}, 5),
         ({"plan": 2, "stacks": ["governance", "ml"], "review_governance": 1}, 1),
         ({"plan": 2, "stacks": ["ml"], "review_ml": 2}, 0),
+        ({"plan": 0, "stacks": ["ml"], "review_ml": 3}, 0),
     ],
 )
 def test_exit_codes_of_a_review(runner: Runner, codes: dict[str, Any], expected: int) -> None:
