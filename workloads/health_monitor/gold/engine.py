@@ -13,7 +13,7 @@ from health_monitor.gold.merge import insert_statement, merge_statement, values
 from health_monitor.gold.order import feeds_of, in_order, run_in_order
 from health_monitor.gold.query import parameters, query_of
 from health_monitor.gold.shape import create_view, gold_shape
-from health_monitor.runtime import full_name, row_count, said, temporary_view
+from health_monitor.runtime import full_name, row_count, said
 from health_monitor.spec import Gold, qualify
 from health_monitor.spec.sql import quoted, tables_of
 from health_monitor.tables import ensure_platform_tables, ensure_tables, exists
@@ -88,14 +88,14 @@ class GoldRefresh:
 
     def _compute(self, definition: Gold, work: Work) -> None:
         query = qualify(query_of(definition), self.catalog)
-        rows = self.spark.sql(query, args=parameters(query, self.currency, work.touched))
-        refresh = definition.refresh
-        if work.touched is not None and refresh is not None:
-            rows = rows.where(f"{quoted(refresh.by)} IN ({values(work.touched)})")
+        given = parameters(query, self.currency, work.touched)
+        rows = f"({query})"
+        if work.touched is not None and definition.refresh is not None:
+            within = f"{quoted(definition.refresh.by)} IN ({values(work.touched)})"
+            rows = f"(SELECT * FROM {rows} WHERE {within})"
         table = full_name(self.catalog, definition.table)
-        with temporary_view(self.spark, rows) as view:
-            if work.is_first and row_count(self.spark, table) == 0:
-                statement = insert_statement(definition, self.catalog, view)
-            else:
-                statement = merge_statement(definition, self.catalog, view, work.touched)
-            self.spark.sql(statement)
+        if work.is_first and row_count(self.spark, table) == 0:
+            statement = insert_statement(definition, self.catalog, rows)
+        else:
+            statement = merge_statement(definition, self.catalog, rows, work.touched)
+        self.spark.sql(statement, args=given)

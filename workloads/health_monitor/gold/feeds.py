@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,20 @@ class Position:
 
     state: State
     definition_hash: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The versions of a feed that a table has not read."""
+
+    feed: Feed
+    first: int
+    last: int
+
+    def key(self, definition: Gold) -> tuple[str, int, int, str]:
+        """What makes the question after touched values the same for two tables."""
+        asked = self.feed.touches or f"versions for {definition.table}"
+        return (self.feed.table, self.first, self.last, asked)
 
 
 @dataclass(frozen=True)
@@ -105,11 +120,11 @@ class Feeds:
         reason = self._everything(refresh.feeds, positions, known)
         if reason:
             return Work(None, positions, reason)
-        touched: set[Any] = set()
-        for feed in refresh.feeds:
-            first, last = known[feed.table].state.version + 1, positions[feed.table].state.version
-            if first <= last:
-                touched |= self._touched(definition, feed, first, last)
+        changes = [
+            Changes(feed, known[feed.table].state.version + 1, positions[feed.table].state.version)
+            for feed in refresh.feeds
+        ]
+        touched = self._touched(definition, [c for c in changes if c.first <= c.last])
         reason = f"{len(touched)} values of {refresh.by} changed"
         return Work(sorted(touched) if len(touched) <= MOST_TOUCHED else None, positions, reason)
 
@@ -197,23 +212,33 @@ class Feeds:
         unread = history.where(f"version = {before.version + 1}").select("timestamp").collect()
         return not unread or unread[0][0].timestamp() < oldest
 
-    def _touched(self, definition: Gold, feed: Feed, first: int, last: int) -> frozenset[Any]:
-        """The values that a feed's changes touch; tables that ask the same share the answer."""
-        asked = feed.touches or f"versions for {definition.table}"
-        key = (feed.table, first, last, asked)
-        if key not in self.found:
-            name = literal(f"{self.catalog}.{feed.table}")
-            changes = self.spark.sql(f"SELECT * FROM table_changes({name}, {first}, {last})")
-            with temporary_view(self.spark, changes) as view:
-                query = self._question(definition, feed, view, changes.columns)
-                rows = self.spark.sql(query).collect()
-            self.found[key] = frozenset(row[0] for row in rows if row[0] is not None)
-        return self.found[key]
+    def _touched(self, definition: Gold, changes: Sequence[Changes]) -> set[Any]:
+        """The values that changes touch, in one query; tables that ask the same share an answer."""
+        keys = {c.key(definition): c for c in changes}
+        asked = [(key, c) for key, c in keys.items() if key not in self.found]
+        if asked:
+            with ExitStack() as views:
+                questions = [
+                    f"SELECT {place} AS place, * FROM ({self._question(definition, c, views)})"
+                    for place, (_, c) in enumerate(asked)
+                ]
+                rows = self.spark.sql(" UNION ALL ".join(questions)).collect()
+            for place, (key, _) in enumerate(asked):
+                values = (row[1] for row in rows if row[0] == place)
+                self.found[key] = frozenset(value for value in values if value is not None)
+        return {value for key in keys for value in self.found[key]}
 
-    def _question(self, definition: Gold, feed: Feed, view: str, columns: list[str]) -> str:
+    def _question(self, definition: Gold, changes: Changes, views: ExitStack) -> str:
+        feed = changes.feed
+        name = literal(f"{self.catalog}.{feed.table}")
+        frame = self.spark.sql(
+            f"SELECT * FROM table_changes({name}, {changes.first}, {changes.last})"
+        )
+        # In a view of its own: Delta mixes up a table and its changes in one query.
+        view = views.enter_context(temporary_view(self.spark, frame))
         if feed.versions:
             return rows_of_versions(
-                definition, feed.table, feed.versions, view, columns, self.catalog
+                definition, feed.table, feed.versions, view, frame.columns, self.catalog
             )
         return with_relation(qualify(feed.touches or "", self.catalog), "changes", view)
 

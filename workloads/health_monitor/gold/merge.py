@@ -13,9 +13,9 @@ from health_monitor.spec.sql import quoted
 
 
 def merge_statement(
-    definition: Gold, catalog: str, view: str, touched: Sequence[Any] | None
+    definition: Gold, catalog: str, rows: str, touched: Sequence[Any] | None
 ) -> str:
-    """Make the rows of the touched values (all rows, when None) equal to the view's."""
+    """Make the rows of the touched values (all, when None) equal to those of a view or query."""
     columns = list(definition.columns.values())
     names = [quoted(column.name) for column in columns]
     on = [f"t.{quoted(name)} = s.{quoted(name)}" for name in definition.key]
@@ -31,7 +31,7 @@ def merge_statement(
     )
     updates = ", ".join(f"{name} = s.{name}" for name in names)
     return (
-        f"MERGE INTO {full_name(catalog, definition.table)} AS t USING {view} AS s\n"
+        f"MERGE INTO {full_name(catalog, definition.table)} AS t USING {rows} AS s\n"
         f"ON {' AND '.join(on)}\n"
         f"WHEN MATCHED AND ({differs}) THEN UPDATE SET {updates}\n"
         f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}) "
@@ -40,11 +40,11 @@ def merge_statement(
     )
 
 
-def insert_statement(definition: Gold, catalog: str, view: str) -> str:
+def insert_statement(definition: Gold, catalog: str, rows: str) -> str:
     """The first rows of an empty table."""
     names = ", ".join(quoted(name) for name in definition.columns)
     table = full_name(catalog, definition.table)
-    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {view}"
+    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {rows}"
 
 
 def values(items: Sequence[Any]) -> str:
