@@ -44,11 +44,12 @@ def test_a_folder_without_tables_is_refused(tmp_path: Path, folder: str, message
 def test_an_interrupted_run_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
     local = tmp_path / "local"
     driver = Platform(local).start("local", "--days", "16", "--usage-rows", "2000")
-    deadline = time.monotonic() + 60
-    while not (local / "workspace" / "compute.json").exists() and time.monotonic() < deadline:
+    deadline = time.monotonic() + 300
+    while not (local / "workspace" / "compute.json").exists():
+        assert time.monotonic() < deadline and driver.poll() is None
         time.sleep(0.1)
     driver.send_signal(number)
-    output, _ = driver.communicate(timeout=60)
+    output, _ = driver.communicate(timeout=180)
     assert driver.returncode == 130
     assert "Interrupted; every process is stopped" in output
     assert "Traceback" not in output
