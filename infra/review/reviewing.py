@@ -180,6 +180,8 @@ def _notes(plan: Plan) -> list[str]:
         notes.append("The plan ended with an error: it is not all that would change.")
     elif not plan.complete:
         notes.append("The plan is not complete: applying it leaves something for another plan.")
+    if plan.deferred_changes:
+        notes.append(f"Terraform defers {len(plan.deferred_changes)} changes to another plan.")
     for check in plan.checks:
         if check.get("status") in ("fail", "error"):
             name = check.get("address", {}).get("to_display", "a check")
