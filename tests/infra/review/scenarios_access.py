@@ -170,6 +170,7 @@ ACCESS: dict[str, Scenario] = {
             }
         ),
     ),
+    # Needs a provider that knows databricks_policy_info.
     "policies": Scenario(
         resources(
             policy_info={
