@@ -92,6 +92,9 @@ def test_a_comment_is_no_lineage(tmp_path: Path) -> None:
         "-- once gold.old_one\nCREATE FUNCTION gold.f() COMMENT 'not gold.this'\n"
         "RETURN SELECT * FROM `gold`.`used` /* nor gold.that */\n"
     )
+    (tmp_path / "gold" / "cost").mkdir(parents=True)
+    table = "foreign_keys: [{references: gold.dim}]\nrefresh: {feeds: [{table: gold.fed}]}\n"
+    (tmp_path / "gold" / "cost" / "t.yml").write_text(table)
     (tmp_path / "genie_spaces" / "cost").mkdir(parents=True)
     space = "comment: About gold.words\ntables: [gold.used]\n"
     (tmp_path / "genie_spaces" / "cost" / "space.yml").write_text(space)
@@ -99,6 +102,7 @@ def test_a_comment_is_no_lineage(tmp_path: Path) -> None:
     assets = find_assets(tmp_path, "d")
     reads = {reading.asset.name: reading.reads for reading in assets.readings}
     assert reads["f"] == {"gold.used"} and reads["space"] == {"gold.used"}
+    assert reads["t"] == {"gold.fed"}, "a key does not read what it refers to"
     (problem,) = assets.problems
     assert problem.startswith("d/genie_spaces/cost/broken.yml: lineage not read")
 
