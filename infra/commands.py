@@ -16,6 +16,7 @@ from health_monitor.spec import DefinitionErrors
 from rich.console import Console
 
 from infra import deploying
+from infra.arguments import Parser
 from infra.environment import Environment, EnvironmentErrors, available, load_environment
 from infra.paths import OUTPUT, ROOT
 from infra.planning import Planner, exit_code
@@ -101,7 +102,7 @@ def _refuse_absent(stacks: Sequence[str], environment: Environment) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m infra")
+    parser = Parser(prog="python -m infra")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("synth", "write the Terraform configuration"),

@@ -40,11 +40,18 @@ WORDS = frozenset(
 
 @dataclass(frozen=True)
 class Asset:
-    """One definition: where it stands, what it makes, and what it reads."""
+    """One definition: what its path says, and its files."""
 
     kind: str
     name: str
     files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a definition makes and reads."""
+
+    asset: Asset
     makes: frozenset[str]
     reads: frozenset[str]
     told: tuple[str, ...] = ()
@@ -60,54 +67,60 @@ class Assets:
     """The folder as messages name it."""
     assets: list[Asset] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    """The files that could not be read for ``readings``."""
 
     @cached_property
-    def _readers(self) -> Mapping[str, list[Asset]]:
-        readers: defaultdict[str, list[Asset]] = defaultdict(list)
-        for asset in self.assets:
-            for name in asset.reads:
-                readers[name].append(asset)
+    def readings(self) -> list[Reading]:
+        """What every definition reads: nothing is parsed before somebody asks."""
+        return [_reading(self, asset) for asset in self.assets]
+
+    @cached_property
+    def _readers(self) -> Mapping[str, list[Reading]]:
+        readers: defaultdict[str, list[Reading]] = defaultdict(list)
+        for reading in self.readings:
+            for name in reading.reads:
+                readers[name].append(reading)
         return readers
 
-    @cached_property
+    @property
     def names(self) -> frozenset[str]:
-        return frozenset(name for asset in self.assets for name in asset.makes)
+        return frozenset(name for reading in self.readings for name in reading.makes)
 
-    def downstream(self, names: Iterable[str]) -> list[Asset]:
+    def downstream(self, names: Iterable[str]) -> list[Reading]:
         """All that reads these tables, functions and models, directly or through others."""
         waiting = list(names)
         seen = set(waiting)
-        found: dict[tuple[str, str], Asset] = {}
+        found: dict[Asset, Reading] = {}
         while waiting:
-            for asset in self._readers.get(waiting.pop(), ()):
-                found.setdefault((asset.kind, asset.name), asset)
-                waiting += asset.makes - seen
-                seen |= asset.makes
+            for reading in self._readers.get(waiting.pop(), ()):
+                found.setdefault(reading.asset, reading)
+                waiting += reading.makes - seen
+                seen |= reading.makes
         return list(found.values())
 
     def text(self, file: str) -> str:
         return (self.root / file).read_text(encoding="utf-8")
 
 
-def read_assets(root: Path, shown: str) -> Assets:
+def find_assets(root: Path, shown: str) -> Assets:
     """The definitions below a folder, ``<kind>/<domain>/<name>.<suffix>``."""
-    found = Assets(root, shown)
     groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for path in sorted(root.glob("*/*/*")) if root.is_dir() else []:
         if path.is_file() and not path.name.startswith("."):
             relative = path.relative_to(root).as_posix()
             groups[(relative.split("/")[0], path.name.partition(".")[0])].append(relative)
-    for (kind, name), files in groups.items():
-        # The one with the keys first: it is where most of a definition stands.
-        ordered = sorted(files, key=lambda file: file.endswith(".sql"))
-        found.assets.append(_asset(found, kind, name, ordered))
-    return found
+    # The file with the keys first: it is where most of a definition stands.
+    assets = [
+        Asset(kind, name, tuple(sorted(files, key=lambda file: file.endswith(".sql"))))
+        for (kind, name), files in groups.items()
+    ]
+    return Assets(root, shown, assets)
 
 
-def _asset(assets: Assets, kind: str, name: str, files: list[str]) -> Asset:
+def _reading(assets: Assets, asset: Asset) -> Reading:
     reads: set[str] = set()
     body: Any = {}
-    for file in files:
+    for file in asset.files:
         try:
             text = assets.text(file)
             if file.endswith(".sql"):
@@ -120,11 +133,11 @@ def _asset(assets: Assets, kind: str, name: str, files: list[str]) -> Asset:
             continue
         reads |= {found for text in _texts(body) for found in names_in(text)}
     body = body if isinstance(body, dict) else {}
-    makes = made_by(kind, name, body)
-    reads |= _named_otherwise(kind, body)
+    makes = made_by(asset.kind, asset.name, body)
+    reads |= _named_otherwise(asset.kind, body)
     told = body.get("destinations")
     destinations = tuple(map(str, told)) if isinstance(told, list) else ()
-    return Asset(kind, name, tuple(files), makes, frozenset(reads - makes), destinations)
+    return Reading(asset, makes, frozenset(reads - makes), destinations)
 
 
 def names_in(text: str) -> set[str]:

@@ -108,8 +108,8 @@ class ChangeReader:
             Resource(
                 resource.address,
                 resource.type,
-                self.reader.before(resource.change) or {},
-                self.reader.after(resource.change) or {},
+                _attributes(self.reader.before(resource.change)),
+                _attributes(self.reader.after(resource.change)),
             )
             for resource in resources
             if resource.mode == "managed" and resource.deposed is None
@@ -117,8 +117,8 @@ class ChangeReader:
 
     def _change(self, resource: ChangedResource, action: Action, drift: bool) -> Change:
         planned = resource.change
-        before = self.reader.before(planned) or {}
-        after = self.reader.after(planned) or {}
+        before = _attributes(self.reader.before(planned))
+        after = _attributes(self.reader.after(planned))
         found: list[Difference] = []
         if action in (Action.UPDATE, Action.REPLACE):
             found = [
@@ -149,6 +149,11 @@ class ChangeReader:
         if difference.after is not UNKNOWN or len(difference.path) > 1:
             return False
         return difference.attribute not in self.configured.get(without_index(address), frozenset())
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """The attributes of a resource; none where there is none, or where all of it is secret."""
+    return value if isinstance(value, dict) else {}
 
 
 def action_of(resource: ChangedResource) -> Action | None:

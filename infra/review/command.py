@@ -11,8 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from infra.arguments import Parser
 from infra.paths import DEFINITIONS, ROOT
-from infra.review.assets import read_assets
+from infra.review.assets import find_assets
 from infra.review.assumptions import DEFAULT
 from infra.review.documents import as_json, as_sarif
 from infra.review.markdown import as_markdown
@@ -53,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def parser(command: argparse.ArgumentParser | None = None) -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The arguments of the command."""
-    command = command or argparse.ArgumentParser(
+    command = Parser(
         prog="python -m infra review", description="Say what a Terraform plan puts at risk."
     )
     command.add_argument("plan", type=Path, help="what `terraform show -json <plan file>` wrote")
@@ -108,7 +109,7 @@ def review_file(options: argparse.Namespace) -> Review:
         raise PlanError("--configuration and --previous-configuration are needed together")
     plan = read_plan(options.plan)
     inputs = Inputs(
-        assets=read_assets(options.definitions, _shown(options.definitions)),
+        assets=find_assets(options.definitions, _shown(options.definitions)),
         configurations=options.configuration,
         previous_configurations=options.previous_configuration,
         assumptions=options.assumptions,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.review.assets import Asset, made_by, monitored
+from infra.review.assets import Assets, Reading, made_by, monitored
 from infra.review.changes import Action, Change, Resource
 from infra.review.graph import Graph, without_index
 from infra.review.rule import look_up
@@ -72,19 +72,19 @@ class Surroundings:
         stops = change.action.destroys
         if change.deposed or not (stops or uploaded_file(change)):
             return Impact(change.address, stops, [], {}, [], [])
-        names = broken_names(change, self.sources.assets.names)
+        names = broken_names(change, self.sources.assets)
         addresses = self.graph.downstream([change.address]) if stops else set()
         addresses |= self._reading(change) - {change.address}
-        assets = self.sources.assets.downstream(names)
+        readings = self.sources.assets.downstream(names) if names else []
         touched: list[Resource | Change] = [change] if stops else []
         touched += [self._by_address[name] for name in addresses if name in self._by_address]
         return Impact(
             address=change.address,
             stops=stops,
             resources=sorted(addresses),
-            assets=_grouped(assets),
+            assets=_grouped(readings),
             owners=sorted({*_owners(touched)}),
-            subscribers=sorted({*self._subscribers(touched), *_told(assets)}),
+            subscribers=sorted({*self._subscribers(touched), *_told(readings)}),
         )
 
     def _reading(self, change: Change) -> set[str]:
@@ -130,15 +130,15 @@ class Surroundings:
                     yield _title(known) if known else name
 
 
-def broken_names(change: Change, known: Iterable[str]) -> set[str]:
+def broken_names(change: Change, assets: Assets) -> set[str]:
     """The tables, functions and models that a change takes away or changes."""
     values = change.values
     name, schema = values.get("name"), values.get("schema_name")
     match change.type:
         case "databricks_catalog":
-            return set(known)
+            return set(assets.names)
         case "databricks_schema":
-            return {item for item in known if item.startswith(f"{name}.")}
+            return {item for item in assets.names if item.startswith(f"{name}.")}
         case "databricks_sql_table" | "databricks_registered_model":
             return {f"{schema}.{name}"}
         case "databricks_quality_monitor" | "databricks_lakehouse_monitor":
@@ -169,17 +169,17 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(item)
 
 
-def _grouped(assets: Iterable[Asset]) -> dict[str, list[str]]:
+def _grouped(readings: Iterable[Reading]) -> dict[str, list[str]]:
     groups: defaultdict[str, set[str]] = defaultdict(set)
-    for asset in assets:
+    for asset in (reading.asset for reading in readings):
         prefix = f"{asset.kind}." if asset.kind in ("bronze", "silver", "gold") else ""
         groups[GROUPS.get(asset.kind, asset.kind)].add(f"{prefix}{asset.name}")
     return {group: sorted(names) for group, names in sorted(groups.items())}
 
 
-def _told(assets: Iterable[Asset]) -> Iterator[str]:
-    for asset in assets:
-        yield from asset.told
+def _told(readings: Iterable[Reading]) -> Iterator[str]:
+    for reading in readings:
+        yield from reading.told
 
 
 def _owners(touched: Iterable[Resource | Change]) -> Iterator[str]:

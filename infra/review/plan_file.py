@@ -70,7 +70,7 @@ class Plan(_Part):
     output_changes: dict[str, PlannedChange] = {}
     configuration: dict[str, Any] = {}
     variables: dict[str, Variable] = {}
-    prior_state: dict[str, Any] = {}
+    deferred_changes: list[Any] = []
     checks: list[dict[str, Any]] = []
     errored: bool = False
     complete: bool = True

@@ -15,11 +15,6 @@ def protected(files: Iterable[Path]) -> frozenset[str]:
     return frozenset(address for file in files for address in _of_file(file))
 
 
-def declared(files: Iterable[Path]) -> frozenset[str]:
-    """Addresses of all resources of these files."""
-    return frozenset(f"{kind}.{name}" for file in files for kind, name, _ in _resources(file))
-
-
 def _of_file(file: Path) -> list[str]:
     return [
         f"{kind}.{name}"

@@ -16,7 +16,7 @@ from infra.review.fingerprint import fingerprint
 from infra.review.graph import Graph, read_graph, without_index
 from infra.review.impact import Impact, Surroundings, is_touched
 from infra.review.plan_file import Plan
-from infra.review.protection import declared, protected
+from infra.review.protection import protected
 from infra.review.renames import Rename, find_renames
 from infra.review.risk import Risk
 from infra.review.sources import Source, Sources
@@ -101,12 +101,10 @@ def review(plan: Plan, inputs: Inputs) -> Review:
 
 
 def _unprotected(inputs: Inputs) -> frozenset[str]:
-    """What the previous configuration protects and this one, which still has it, does not."""
+    """What the previous configuration protects and this one does not, or no longer has."""
     if not inputs.previous_configurations or not inputs.configurations:
         return frozenset()
-    before = protected(inputs.previous_configurations)
-    kept = declared(inputs.configurations)
-    return (before & kept) - protected(inputs.configurations)
+    return protected(inputs.previous_configurations) - protected(inputs.configurations)
 
 
 def _only_unprotected(
@@ -180,6 +178,8 @@ def _notes(plan: Plan) -> list[str]:
         notes.append("The plan ended with an error: it is not all that would change.")
     elif not plan.complete:
         notes.append("The plan is not complete: applying it leaves something for another plan.")
+    if plan.deferred_changes:
+        notes.append(f"Terraform defers {len(plan.deferred_changes)} changes to another plan.")
     for check in plan.checks:
         if check.get("status") in ("fail", "error"):
             name = check.get("address", {}).get("to_display", "a check")

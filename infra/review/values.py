@@ -97,7 +97,7 @@ def _texts(value: Any, mark: Any) -> Iterator[str]:
 class Reader:
     """Puts a value and its marks together; documents inside of texts become structures.
 
-    What is null is left out: a provider writes every attribute that nobody has set.
+    What is null or empty is left out: a provider writes every attribute that nobody has set.
     """
 
     secrets: Secrets
@@ -154,12 +154,21 @@ class Reader:
         if isinstance(value, str):
             return self._text(value, key)
         if isinstance(value, dict):
-            return {
-                name: item if item is True or item is False else self._plain(item, name)
-                for name, item in value.items()
-                if item is not None
-            }
+            return self._plain_mapping(value)
         return [self._plain(item) for item in value] if isinstance(value, list) else value
+
+    def _plain_mapping(self, value: dict[str, Any]) -> dict[str, Any]:
+        # Nearly all of a large plan passes here, and most of it is null or empty.
+        found: dict[str, Any] = {}
+        for key, item in value.items():
+            if isinstance(item, str):
+                found[key] = self._text(item, key)
+            elif isinstance(item, dict | list):
+                if item:
+                    found[key] = self._plain(item)
+            elif item is not None:
+                found[key] = item
+        return found
 
     def _text(self, text: str, key: str) -> Any:
         if text in self.secrets:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.review.assets import Assets, read_assets
+from infra.review.assets import Assets, find_assets
 from infra.review.plan_file import Plan, read_plan
 from infra.review.reviewing import Inputs, Review, Reviewed, review
 
@@ -34,7 +34,7 @@ def written(folder: Path, content: Mapping[str, Any]) -> Path:
 
 def reviewed(name: str, *, definitions: bool = False) -> Review:
     """The review of a recorded plan, with its configurations where they were kept."""
-    assets = read_assets(DEFINITIONS, "definitions") if definitions else NO_DEFINITIONS
+    assets = find_assets(DEFINITIONS, "definitions") if definitions else NO_DEFINITIONS
     configurations = [PLANS / f"{name}.{when}.tf.json" for when in ("before", "after")]
     if not configurations[0].exists():
         return review(plan(name), Inputs(assets))

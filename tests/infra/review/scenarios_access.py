@@ -83,18 +83,19 @@ GRANTED_AFTER = grants(
 )
 
 
-def granted(schemas: Json, level: str, one: Json, group: Json) -> Json:
+def permission(job: str, level: str) -> Json:
+    entry = {"group_name": "engineers", "permission_level": level}
+    return {"job_id": job, "access_control": [entry]}
+
+
+def granted(schemas: Json, levels: list[str], one: Json, group: Json) -> Json:
     """Grants of every form: of a securable, of one principal, of a workspace object."""
+    raised, lowered = levels
     return resources(
         grants=schemas,
         grant=one,
         group=group,
-        permissions={
-            "job": {
-                "job_id": "1",
-                "access_control": [{"group_name": "engineers", "permission_level": level}],
-            }
-        },
+        permissions={"raised": permission("1", raised), "lowered": permission("2", lowered)},
     )
 
 
@@ -148,11 +149,11 @@ ACCESS: dict[str, Scenario] = {
     "granted": Scenario(
         granted(
             GRANTED_AFTER,
-            "CAN_MANAGE",
+            ["CAN_MANAGE", "CAN_VIEW"],
             {"fresh": {"catalog": "shop", "principal": "guests", "privileges": ["BROWSE"]}},
             NEW_GROUP,
         ),
-        granted(GRANTED_BEFORE, "CAN_VIEW", {}, {}),
+        granted(GRANTED_BEFORE, ["CAN_VIEW", "CAN_MANAGE"], {}, {}),
     ),
     "tags": Scenario(
         resources(
@@ -169,6 +170,7 @@ ACCESS: dict[str, Scenario] = {
             }
         ),
     ),
+    # Needs a provider that knows databricks_policy_info.
     "policies": Scenario(
         resources(
             policy_info={

@@ -33,6 +33,9 @@ DAYS = 365.25 / 12
         ("0 0 0 29 2 ?", 1 / 48),
         ("0 0 0 ? * MON#1", 1),
         ("0 0 0 ? * FRIL", 1),
+        # The only fifth weekday of a February in these years is a Tuesday.
+        ("0 0 0 ? 2 TUE#5", 1 / 48),
+        ("0 0 0 ? 2 4#5", 0),
         ("0 0 0 1 JAN,JUL ?", 2 / 12),
         ("0 0 6,18 * * ? 2030", 2 * DAYS),
     ],

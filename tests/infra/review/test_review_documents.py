@@ -15,14 +15,9 @@ from infra.review.folding import fold
 from infra.review.markdown import as_markdown
 from infra.review.page import LIMIT, code, escaped, fenced
 from infra.review.plan_file import PlanError, read_plan
-from infra.review.reviewing import Inputs, Review, review
+from infra.review.reviewing import Inputs, review
 from tests.infra.review.recorded import NO_DEFINITIONS, document, reviewed, written
 from tests.infra.review.test_review_risk import ALL_PLANS
-
-
-def large(name: str, changes: int, folder: Path) -> Review:
-    plan = read_plan(written(folder, enlarge(document(name), changes)))
-    return review(plan, Inputs(NO_DEFINITIONS))
 
 
 @pytest.mark.parametrize("name", ALL_PLANS)
@@ -122,8 +117,12 @@ def test_a_destroy_is_never_cut(tmp_path: Path) -> None:
 
 
 def test_more_destroys_than_a_page_holds_are_an_error(tmp_path: Path) -> None:
+    content = enlarge(document("destroyed"), 1000)
+    for item in content["resource_changes"]:
+        item["address"] += "_" + "x" * 80
+    found = review(read_plan(written(tmp_path, content)), Inputs(NO_DEFINITIONS))
     with pytest.raises(PlanError, match="never cut; use --format json"):
-        as_markdown(large("destroyed", 20_000, tmp_path))
+        as_markdown(found)
 
 
 @pytest.mark.parametrize(

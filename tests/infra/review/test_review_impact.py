@@ -10,7 +10,7 @@ from health_monitor.spec import Alert, Gold, load_definitions
 from health_monitor.spec.sql import tables_of
 
 from infra.paths import DEFINITIONS
-from infra.review.assets import read_assets
+from infra.review.assets import find_assets
 from infra.review.changes import Action, Change
 from infra.review.differences import Difference, Kind
 from infra.review.graph import read_graph, without_index
@@ -72,9 +72,9 @@ def test_a_schema_takes_all_that_is_in_it() -> None:
 def test_lineage_agrees_with_the_validated_definitions() -> None:
     """It may know more (a feed is no part of a query), never less."""
     definitions = load_definitions(DEFINITIONS, references=False)
-    assets = read_assets(DEFINITIONS, "definitions")
+    assets = find_assets(DEFINITIONS, "definitions")
+    reads = {(r.asset.kind, r.asset.name): r.reads | r.makes for r in assets.readings}
     assert assets.problems == []
-    reads = {(asset.kind, asset.name): asset.reads | asset.makes for asset in assets.assets}
     checked = 0
     queries: list[Gold | Alert] = [*definitions.gold.values(), *definitions.alerts.values()]
     for definition in queries:
@@ -92,13 +92,17 @@ def test_a_comment_is_no_lineage(tmp_path: Path) -> None:
         "-- once gold.old_one\nCREATE FUNCTION gold.f() COMMENT 'not gold.this'\n"
         "RETURN SELECT * FROM `gold`.`used` /* nor gold.that */\n"
     )
+    (tmp_path / "gold" / "cost").mkdir(parents=True)
+    table = "foreign_keys: [{references: gold.dim}]\nrefresh: {feeds: [{table: gold.fed}]}\n"
+    (tmp_path / "gold" / "cost" / "t.yml").write_text(table)
     (tmp_path / "genie_spaces" / "cost").mkdir(parents=True)
     space = "comment: About gold.words\ntables: [gold.used]\n"
     (tmp_path / "genie_spaces" / "cost" / "space.yml").write_text(space)
     (tmp_path / "genie_spaces" / "cost" / "broken.yml").write_text("tables: [gold.used\n")
-    assets = read_assets(tmp_path, "d")
-    reads = {asset.name: asset.reads for asset in assets.assets}
+    assets = find_assets(tmp_path, "d")
+    reads = {reading.asset.name: reading.reads for reading in assets.readings}
     assert reads["f"] == {"gold.used"} and reads["space"] == {"gold.used"}
+    assert reads["t"] == {"gold.fed"}, "a key does not read what it refers to"
     (problem,) = assets.problems
     assert problem.startswith("d/genie_spaces/cost/broken.yml: lineage not read")
 
@@ -123,7 +127,7 @@ def test_every_definition_is_found_by_the_names_that_the_stacks_use(
     stacks_of: dict[str, Any],
 ) -> None:
     """The addresses that were synthesized from the test definitions lead back to them."""
-    sources = Sources(read_assets(FIXTURE, "definitions"))
+    sources = Sources(find_assets(FIXTURE, "definitions"))
     found: dict[str, list[str]] = {}
     for stack in stacks_of["prod"].values():
         for kind, named in stack["resource"].items():
@@ -156,7 +160,7 @@ def test_a_threshold_leads_to_its_line() -> None:
         {},
         [Difference(path, Kind.CHANGED, 1, 2)],
     )
-    source = Sources(read_assets(FIXTURE, "definitions")).source(item)
+    source = Sources(find_assets(FIXTURE, "definitions")).source(item)
     assert source is not None
     lines = (FIXTURE / source.file.removeprefix("definitions/")).read_text().splitlines()
     assert lines[source.line - 1].startswith("threshold:")

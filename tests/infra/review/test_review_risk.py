@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from infra.review.assessment import RULES
@@ -38,7 +41,8 @@ ALL_PLANS = sorted(path.stem for path in PLANS.glob("*.json") if ".tf" not in pa
         ("granted", "everybody", "update", HIGH, "account users (everybody) gets SELECT"),
         ("granted", "unknown", "update", HIGH, "known only after apply gets SELECT"),
         ("granted", "fresh", "create", HIGH, "guests gets BROWSE"),
-        ("granted", "job", "update", HIGH, "engineers gets CAN_MANAGE, instead of CAN_VIEW"),
+        ("granted", "raised", "update", HIGH, "engineers gets CAN_MANAGE, instead of CAN_VIEW"),
+        ("granted", "lowered", "update", LOW, "taken away: access_control[engineers]"),
         ("granted", "narrowed", "update", LOW, "taken away: grant[engineers]"),
         ("tags", "removed", "delete", HIGH, "contains_pii is removed from shop.gold.dim_user"),
         ("tags", "denied", "update", HIGH, "goes from true to false"),
@@ -122,3 +126,16 @@ def test_without_both_configurations_prevent_destroy_is_unknown() -> None:
     found = review(plan("prevent_destroy"), Inputs(NO_DEFINITIONS))
     assert [item.change.address for item in found.changes] == ["databricks_schema.it"]
     assert found.risk is LOW
+
+
+def test_what_was_protected_and_is_deleted_says_both(tmp_path: Path) -> None:
+    before, after = tmp_path / "before.tf.json", tmp_path / "after.tf.json"
+    # Terraform takes a block as an object, and as a list of them.
+    lifecycle = [{"prevent_destroy": True}]
+    kept = {"resource": {"databricks_volume": {"it": [{"lifecycle": lifecycle}]}}}
+    before.write_text(json.dumps(kept))
+    after.write_text("{}")
+    inputs = Inputs(NO_DEFINITIONS, [after], [before])
+    reasons = change(review(plan("destroyed"), inputs), "databricks_volume.it").reasons
+    assert "prevent_destroy is removed in the configuration" in reasons
+    assert "volume artifacts is deleted: what it holds is lost" in reasons

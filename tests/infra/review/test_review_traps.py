@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from infra.review.changes import ChangeReader
 from infra.review.documents import as_json, as_sarif
 from infra.review.fingerprint import fingerprint
 from infra.review.markdown import as_markdown
@@ -60,6 +61,12 @@ def test_a_deposed_object_is_a_change_of_its_own() -> None:
     assert sorted(item.change.action.value for item in found.changes) == ["delete", "replace"]
     (left,) = [item for item in found.changes if item.change.deposed]
     assert any("left by a replace that failed" in reason for reason in left.reasons)
+
+
+def test_a_deposed_object_is_not_taken_for_the_resource() -> None:
+    read = plan("deposed")
+    (resource,) = ChangeReader(Reader(Secrets(read))).resources(read.resource_changes)
+    assert resource.values["triggers_replace"] == ["2"]
 
 
 @pytest.mark.parametrize(
