@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import yaml
@@ -21,24 +22,24 @@ class _Part(BaseModel):
 class Prices(_Part):
     """Money for a DBU."""
 
-    serverless_sql: float
-    pro_sql: float
-    classic_sql: float
-    serverless_jobs: float
-    serverless_pipelines: float
-    model_serving: float
+    serverless_sql: Decimal
+    pro_sql: Decimal
+    classic_sql: Decimal
+    serverless_jobs: Decimal
+    serverless_pipelines: Decimal
+    model_serving: Decimal
 
 
 class Busy(_Part):
     """How long things work; None: nobody knows, so it has no price."""
 
-    warehouse_hours_per_month: float | None
-    more_clusters_share: float
-    endpoint_hours_per_month: float | None
-    job_task_minutes: float | None
-    job_task_dbus_per_hour: float
-    alert_minutes: float | None
-    pipeline_dbus_per_hour: float | None
+    warehouse_hours_per_month: Decimal | None
+    more_clusters_share: Decimal
+    endpoint_hours_per_month: Decimal | None
+    job_task_minutes: Decimal | None
+    job_task_dbus_per_hour: Decimal
+    alert_minutes: Decimal | None
+    pipeline_dbus_per_hour: Decimal | None
 
 
 class Assumptions(_Part):
@@ -46,10 +47,10 @@ class Assumptions(_Part):
 
     taken_on: datetime.date
     currency: str
-    hours_per_month: float
+    hours_per_month: Decimal
     price_per_dbu: Prices
-    warehouse_dbus_per_hour: dict[str, float]
-    endpoint_dbus_per_hour: dict[str, float]
+    warehouse_dbus_per_hour: dict[str, Decimal]
+    endpoint_dbus_per_hour: dict[str, Decimal]
     busy: Busy
 
 

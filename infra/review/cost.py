@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from infra.review.assumptions import Assumptions
@@ -23,8 +24,8 @@ class Unpriced(Exception):
 class Usage:
     """DBUs of a month and their price."""
 
-    dbus: float = 0.0
-    money: float = 0.0
+    dbus: Decimal = Decimal(0)
+    money: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class CostItem:
 
     address: str
     what: str
-    dbus: float | None = None
-    money: float | None = None
+    dbus: Decimal | None = None
+    money: Decimal | None = None
     unpriced: str | None = None
 
 
@@ -47,12 +48,12 @@ class Cost:
     assumptions: Assumptions
 
     @property
-    def dbus(self) -> float:
-        return sum(item.dbus or 0.0 for item in self.items)
+    def dbus(self) -> Decimal:
+        return sum((item.dbus or Decimal(0) for item in self.items), Decimal(0))
 
     @property
-    def money(self) -> float:
-        return sum(item.money or 0.0 for item in self.items)
+    def money(self) -> Decimal:
+        return sum((item.money or Decimal(0) for item in self.items), Decimal(0))
 
     @property
     def unpriced(self) -> list[CostItem]:
@@ -109,14 +110,14 @@ class Estimator:
         dbus = self._warehouse_rate(values) * used * hours
         return f"{size}, {clusters} clusters", self._usage(dbus, self._sql_price(values))
 
-    def _warehouse_rate(self, values: Values) -> float:
+    def _warehouse_rate(self, values: Values) -> Decimal:
         size = values.get("cluster_size")
         rate = self._assumptions.warehouse_dbus_per_hour.get(str(size))
         if rate is None:
             raise Unpriced(f"warehouse size {size} is not in the assumptions")
         return rate
 
-    def _sql_price(self, values: Values) -> float:
+    def _sql_price(self, values: Values) -> Decimal:
         prices = self._assumptions.price_per_dbu
         if values.get("enable_serverless_compute") is True:
             return prices.serverless_sql
@@ -128,7 +129,7 @@ class Estimator:
         entities = entities or look_up(values, "config", "served_models")
         if not isinstance(entities, list):
             return "no model", Usage()
-        dbus, words = 0.0, []
+        dbus, words = Decimal(0), []
         for entity in entities:
             size, rests = entity.get("workload_size"), entity.get("scale_to_zero_enabled")
             if str(entity.get("workload_type") or "CPU") != "CPU":
@@ -191,31 +192,31 @@ class Estimator:
             raise Unpriced(f"{runs:,.0f} refreshes a month: cost follows the size of the table")
         return "no schedule", Usage()
 
-    def _usage(self, dbus: float, price: float) -> Usage:
+    def _usage(self, dbus: Decimal, price: Decimal) -> Usage:
         return Usage(dbus, dbus * price)
 
 
-def _runs(values: Values, key: str) -> float:
+def _runs(values: Values, key: str) -> Decimal:
     """Runs a month; a schedule that is paused or not there has none."""
     schedule = first(values.get("schedule"))
     if is_empty(schedule) or schedule.get("pause_status") == "PAUSED":
-        return 0.0
+        return Decimal(0)
     expression = schedule.get(key)
     if not isinstance(expression, str):
         raise Unpriced("its schedule is known only after apply")
     try:
-        return runs_per_month(expression)
+        return Decimal(str(runs_per_month(expression)))
     except CronError as error:
         raise Unpriced(str(error)) from error
 
 
-def _known(value: float | None, what: str) -> float:
+def _known(value: Decimal | None, what: str) -> Decimal:
     if value is None:
         raise Unpriced(f"the assumptions do not know the {what}")
     return value
 
 
-def _number(value: Any, what: str) -> float:
+def _number(value: Any, what: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Unpriced(f"{what} is known only after apply")
-    return value
+    return Decimal(str(value))

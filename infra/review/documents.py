@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -87,14 +88,14 @@ def _cost(review: Review) -> Json:
     cost = review.cost
     return {
         "currency": cost.currency,
-        "monthly_dbus": round(cost.dbus, 2),
-        "monthly_cost": round(cost.money, 2),
+        "monthly_dbus": _rounded(cost.dbus),
+        "monthly_cost": _rounded(cost.money),
         "items": [
             {
                 "address": item.address,
                 "what": item.what,
                 "monthly_dbus": _rounded(item.dbus),
-                "monthly_cost": "unpriced" if item.money is None else round(item.money, 2),
+                "monthly_cost": "unpriced" if item.money is None else _rounded(item.money),
                 "unpriced_because": item.unpriced,
             }
             for item in cost.items
@@ -104,8 +105,8 @@ def _cost(review: Review) -> Json:
     }
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
+def _rounded(value: Decimal | None) -> float | None:
+    return None if value is None else float(round(value, 2))
 
 
 def as_sarif(review: Review, plan: str) -> str:

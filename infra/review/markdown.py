@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from decimal import Decimal
 from itertools import groupby
 
 from infra.review.folding import Fold, fold
@@ -132,7 +133,7 @@ def _cost(page: Page, review: Review) -> None:
         "|---|---|---:|---:|\n"
     )
     page.add(head, FOLLOWS)
-    for item in sorted(cost.items, key=lambda item: -abs(item.money or 0)):
+    for item in sorted(cost.items, key=lambda item: -abs(item.money or Decimal(0))):
         amounts = "| unpriced"
         if item.money is not None and item.dbus is not None:
             amounts = f"{item.dbus:+,.0f} | {item.money:+,.2f}"
