@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from health_monitor.spec import DefinitionErrors
 
-from infra import __main__ as command
+from infra import commands as command
 from infra import deploying
 from infra import main as app
 from infra.environment import Environment, load_environment
