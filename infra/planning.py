@@ -14,7 +14,7 @@ from typing import Any
 from infra.environment import Environment
 from infra.naming import Naming
 from infra.stack_order import ALL_STACKS, DEPENDS_ON
-from infra.terraform import CHANGES, ERROR, NO_CHANGES, Result, Terraform
+from infra.terraform import CHANGES, ERROR, NO_CHANGES, PlanMode, Result, Terraform
 
 PARALLEL_PLANS = 2
 # Terraform's words for an id that an earlier stack has not written yet.
@@ -63,6 +63,7 @@ class Planner:
     output: Path
     # Where the plan of each stack is kept as JSON, for a review.
     save: Path | None = None
+    mode: PlanMode = PlanMode.NORMAL
 
     def folder(self, stack: str) -> Path:
         return self.output / "stacks" / Naming(self.environment).stack(stack)
@@ -86,14 +87,14 @@ class Planner:
     def _planned(self, stack: str) -> Result:
         folder = self.folder(stack)
         if self.save is None:
-            return self.terraform.plan(folder)
+            return self.terraform.plan(folder, mode=self.mode)
         kept = self.save.resolve() / f"{stack}.tfplan"
         file = kept.with_suffix(".json")
         # A plan shows secrets in plain text: for nobody else on this machine.
         self.save.mkdir(parents=True, exist_ok=True, mode=0o700)
         for old in (kept, file):
             old.unlink(missing_ok=True)
-        result = self.terraform.plan(folder, kept)
+        result = self.terraform.plan(folder, kept, self.mode)
         if kept.is_file():
             file.touch(mode=0o600)
             file.write_text(self.terraform.show(folder, kept), encoding="utf-8")
