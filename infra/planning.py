@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.environment import Environment
+from infra.locks import lock_in
 from infra.naming import Naming
 from infra.stack_order import ALL_STACKS, DEPENDS_ON
 from infra.terraform import CHANGES, ERROR, NO_CHANGES, PlanMode, Result, Terraform
@@ -112,7 +113,9 @@ class Planner:
         if waits_for:
             declared = self._declared(stack)
             return StackPlan(stack, Outcome.WAITING, declared, waits_for=waits_for)
-        errors = _errors(result) or [result.text.strip() or "terraform plan gave no reason"]
+        errors = _errors(result, self.folder(stack)) or [
+            result.text.strip() or "terraform plan gave no reason"
+        ]
         return StackPlan(stack, Outcome.FAILED, changes, drift, errors)
 
     def _waits_for(self, stack: str, result: Result, done: dict[str, StackPlan]) -> list[str]:
@@ -173,12 +176,15 @@ def _diagnostics(result: Result) -> list[dict[str, Any]]:
     ]
 
 
-def _errors(result: Result) -> list[str]:
-    return [error_text(event["diagnostic"]) for event in _diagnostics(result)]
+def _errors(result: Result, folder: Path) -> list[str]:
+    return [error_text(event["diagnostic"], folder) for event in _diagnostics(result)]
 
 
-def error_text(diagnostic: dict[str, Any]) -> str:
+def error_text(diagnostic: dict[str, Any], folder: Path) -> str:
     """An error of Terraform in words, with the resource that it is about."""
+    lock = lock_in(f"{diagnostic['summary']}\n{diagnostic.get('detail', '')}")
+    if lock is not None:
+        return lock.message(folder)
     address = diagnostic.get("address")
     parts = [f"{address}: " if address else "", str(diagnostic["summary"])]
     if diagnostic.get("detail"):
