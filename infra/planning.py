@@ -65,6 +65,8 @@ class Planner:
     # Where the plan of each stack is kept as JSON, for a review.
     save: Path | None = None
     mode: PlanMode = PlanMode.NORMAL
+    # Whether the folders of these stacks are initialized already.
+    ready: bool = False
 
     def folder(self, stack: str) -> Path:
         return self.output / "stacks" / Naming(self.environment).stack(stack)
@@ -74,7 +76,7 @@ class Planner:
     ) -> list[StackPlan]:
         """The plans of these stacks; a stack whose plan fails does not stop the others."""
         chosen = [name for name in ALL_STACKS if name in stacks]
-        for stack in chosen:
+        for stack in [] if self.ready else chosen:
             # One at a time: Terraform's plugin cache is not made for two.
             self.terraform.init(self.folder(stack))
         done: dict[str, StackPlan] = {}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors.base import DatabricksError
@@ -26,13 +26,31 @@ WRITES = (
     "^(add|assign|change|create|delete|disable|edit|enable|grant|import|move|patch|pause|publish"
     "|put|remove|rename|reset|restore|revoke|set|transfer|trash|undelete|unassign|update|upsert)"
 )
-# A number may be the id of a job and of a run; the service tells them apart.
-SERVICES: dict[str, tuple[str, ...]] = {
-    "databricks_job": ("jobs",),
-    "databricks_pipeline": ("deltaPipelines",),
-}
 # What names an object in the parameters of an event.
-IDENTITIES = ("id", "full_name", "name", "path", "dashboard_id", "endpoint_id", "url", "table")
+IDENTITIES = ("id", "full_name", "path", "dashboard_id", "endpoint_id")
+
+
+class Subject(NamedTuple):
+    """The events that can be about a type: an event also names what contains its object."""
+
+    service: str
+    word: str = ""
+    """A part of the action's name."""
+
+
+SUBJECTS = {
+    "databricks_job": Subject("jobs"),
+    "databricks_pipeline": Subject("deltaPipelines"),
+    "databricks_catalog": Subject("unityCatalog", "catalog"),
+    "databricks_schema": Subject("unityCatalog", "schema"),
+    "databricks_volume": Subject("unityCatalog", "volume"),
+    "databricks_sql_table": Subject("unityCatalog", "table"),
+    "databricks_registered_model": Subject("unityCatalog", "model"),
+    "databricks_function": Subject("unityCatalog", "function"),
+    "databricks_grants": Subject("unityCatalog", "permission"),
+    "databricks_dashboard": Subject("dashboards"),
+    "databricks_sql_endpoint": Subject("databrickssql"),
+}
 
 
 @dataclass(frozen=True)
@@ -54,8 +72,12 @@ class Event:
     named: frozenset[str]
 
     def is_about(self, thing: Thing) -> bool:
-        services = SERVICES.get(thing.type)
-        return bool(self.named & thing.names) and (services is None or self.service in services)
+        if not self.named & thing.names:
+            return False
+        subject = SUBJECTS.get(thing.type)
+        if subject is None:
+            return True
+        return self.service == subject.service and subject.word in self.action.lower()
 
     def __str__(self) -> str:
         return f"{self.who}, {self.time} UTC ({self.service}.{self.action})"
@@ -67,7 +89,6 @@ class AuditLog:
 
     events: Sequence[Event] = ()
     not_asked: str | None = None
-    notes: list[str] = field(default_factory=list)
 
     def last(self, thing: Thing) -> Event | None:
         """The newest event about a thing."""

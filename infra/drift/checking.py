@@ -104,7 +104,9 @@ class Checker:
     ) -> list[StackPlan]:
         words = {PlanMode.OUTSIDE: "the workspace", PlanMode.CODE: "the code"}
         what = words.get(mode, "a deploy")
-        planner = replace(self.planner, mode=mode, save=folder)
+        # The first look is at the workspace.
+        is_ready = mode is not PlanMode.OUTSIDE
+        planner = replace(self.planner, mode=mode, save=folder, ready=is_ready)
         plans = planner.plan(stacks, lambda plan: self.tell(f"compared {plan.stack} with {what}"))
         for plan in plans:
             for error in plan.errors:

@@ -12,7 +12,7 @@ from rich.console import Console
 from infra.drift.checking import Checker, workspace_client
 from infra.drift.known import Acceptance
 from infra.drift.report import Reporter
-from infra.drift.ways import Directions
+from infra.drift.ways import Directions, read_declared
 from infra.naming import Naming
 from infra.paths import DEFINITIONS, ROOT
 from infra.planning import Planner
@@ -42,7 +42,8 @@ def drift(
         )
         report = checker.check(stacks, lambda: workspace_client(host))
     report.notes += assets.problems
-    reporter = Reporter(environment.name, Directions(Naming(environment), assets))
+    directions = Directions(Naming(environment), assets, read_declared(planner))
+    reporter = Reporter(environment.name, directions)
     if format_ == "json":
         sys.stdout.write(reporter.as_json(report))
     else:

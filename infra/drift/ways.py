@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from health_monitor.spec.documents import Document, Place, read_document
 
@@ -14,6 +16,7 @@ from infra.drift.findings import Finding
 from infra.drift.unmanaged import Found
 from infra.naming import Naming
 from infra.paths import ENVIRONMENTS, OUTPUT, ROOT
+from infra.planning import Planner
 from infra.review.assets import Assets
 from infra.review.changes import Action, Change
 from infra.review.differences import Difference, Kind
@@ -39,9 +42,11 @@ SETTINGS: dict[tuple[str, str], Place] = {
     ("databricks_schema", "owner"): ("groups", "workspace_admins"),
     ("databricks_volume", "owner"): ("groups", "workspace_admins"),
     ("databricks_notification_destination", "config"): ("destinations",),
-    ("databricks_grants", "grant"): ("groups",),
 }
 VALUE_LENGTH = 60
+NOTEBOOK = "databricks_notebook"
+# Under which a resource stands in the workspace.
+NAMES = ("path", "display_name", "name")
 # Where what is found in no state would be declared: the stack, and the definition or file.
 HOMES: dict[str, tuple[str, str]] = {
     "databricks_schema": ("governance", "infra/naming.py (SCHEMAS)"),
@@ -87,12 +92,33 @@ class WaysOut:
     revert: str
 
 
+class Declared(NamedTuple):
+    """A resource of the synthesized code."""
+
+    stack: str
+    address: str
+
+
+def read_declared(planner: Planner) -> dict[tuple[str, str], Declared]:
+    """What the stacks declare, by type and the name that the workspace shows."""
+    found = {}
+    for stack in planner.environment.stacks:
+        text = (planner.folder(stack) / "cdk.tf.json").read_text(encoding="utf-8")
+        for type_, named in json.loads(text).get("resource", {}).items():
+            for name, body in named.items():
+                shown_name = next((body[key] for key in NAMES if key in body), None)
+                if isinstance(shown_name, str):
+                    found[(type_, shown_name)] = Declared(stack, f"{type_}.{name}")
+    return found
+
+
 @dataclass
 class Directions:
-    """Knows the files of one environment."""
+    """Knows the files of one environment, and what its stacks declare."""
 
     naming: Naming
     assets: Assets
+    declared: Mapping[tuple[str, str], Declared] = field(default_factory=dict)
 
     @cached_property
     def _sources(self) -> Sources:
@@ -110,15 +136,25 @@ class Directions:
 
     def declare(self, item: Found) -> list[str]:
         """Where an object in no state would be declared, and what then takes it into the state."""
+        declared = self.declared.get((item.type, item.name))
+        if declared is not None:
+            # A deploy that was killed has made it, and could not write its state.
+            return [
+                "the code declares it; take it into the state:",
+                f"terraform -chdir={self._folder(declared.stack)} import \\",
+                f"  {declared.address} {shlex.quote(item.id)}",
+            ]
         stack, place = HOMES[item.type]
         if item.type in BY_JOB:
             return [f"declare it in {place}: its job makes it from then on"]
-        folder = (OUTPUT / "stacks" / self.naming.stack(stack)).relative_to(ROOT)
         return [
             f"declare it in {place}, then plan it and take it into the state:",
-            f"terraform -chdir={folder} import \\",
+            f"terraform -chdir={self._folder(stack)} import \\",
             f"  {item.type}.NAME {shlex.quote(item.id)}",
         ]
+
+    def _folder(self, stack: str) -> str:
+        return (OUTPUT / "stacks" / self.naming.stack(stack)).relative_to(ROOT).as_posix()
 
     def _adopt(self, finding: Finding) -> Iterator[str]:
         change = finding.change
@@ -140,16 +176,20 @@ class Directions:
         return found or self._code(stack, change)
 
     def _code(self, stack: str, change: Change) -> Source:
-        """The line of the stack that names a resource without a definition; else its first."""
+        """The line that makes a resource without a definition: by its name, else by its kind."""
+        if change.type == NOTEBOOK:
+            path = str(change.values.get("path")).partition("/notebooks/")[2]
+            return Source(f"workloads/notebooks/{path}.py", 1)
         kind, _, name = change.address.rpartition(".")[2].partition("_")
-        file = ROOT / "infra" / "stacks" / f"{stack}.py"
-        text = file.read_text(encoding="utf-8") if file.is_file() else ""
-        pattern = re.compile(rf"[\"']{re.escape(name)}[\"']|[\"']{re.escape(kind)}[\"']")
-        lines = text.splitlines()
-        exact = (n for n, line in enumerate(lines, 1) if f'"{name}"' in line)
-        near = (n for n, line in enumerate(lines, 1) if pattern.search(line))
-        number = next(exact, None) or next(near, 1)
-        return Source(f"infra/stacks/{stack}.py", number)
+        lines = (ROOT / "infra" / "stacks" / f"{stack}.py").read_text(encoding="utf-8").splitlines()
+        for pattern in (
+            rf'(_job\(|name=|^\s*)"{re.escape(name)}"',
+            rf"{re.escape(kind.capitalize())}\(",
+        ):
+            for number, line in enumerate(lines, 1):
+                if re.search(pattern, line):
+                    return Source(f"infra/stacks/{stack}.py", number)
+        return Source(f"infra/stacks/{stack}.py", 1)
 
     def _revert(self, finding: Finding) -> str:
         options = f"--env {self.naming.environment.name} --stack {finding.stack}"

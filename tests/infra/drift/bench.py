@@ -142,10 +142,10 @@ class Bench:
         stacks: tuple[str, ...] = STACKS,
         connect: Callable[[], WorkspaceClient] | None = None,
     ) -> Report:
-        scratch = self.folder / "plans" / str(time.monotonic_ns())
-        scratch.mkdir(parents=True)
+        self.plans = self.folder / "plans" / str(time.monotonic_ns())
+        self.plans.mkdir(parents=True)
         assets = read_assets(DEFINITIONS, "definitions")
-        checker = Checker(self.planner, assets, Acceptance(list(known), TODAY), scratch)
+        checker = Checker(self.planner, assets, Acceptance(list(known), TODAY), self.plans)
         return checker.check(stacks, connect or self.client)
 
 

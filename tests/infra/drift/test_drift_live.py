@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,14 +15,13 @@ from rich.console import Console
 
 from infra.drift.checking import Report
 from infra.drift.report import Reporter
-from infra.drift.ways import Directions
+from infra.drift.ways import Directions, read_declared
 from infra.review.assets import read_assets
 from tests.infra.drift.bench import (
     DEFINITIONS,
     FILE,
     NAMING,
     REFRESHES,
-    STACKS,
     TODAY,
     Bench,
     bench,
@@ -48,6 +48,11 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         assert made.check().exit_code == 0
         change_by_hand(made)
         yield made
+
+
+@pytest.fixture(scope="module")
+def report(deployed: Bench) -> Report:
+    return deployed.check()
 
 
 def change_by_hand(made: Bench) -> None:
@@ -83,8 +88,7 @@ def text_of(report: Report) -> str:
     return written.getvalue()
 
 
-def test_what_changed_outside_is_found_with_both_ways_out(deployed: Bench) -> None:
-    report = deployed.check()
+def test_what_changed_outside_is_found_with_both_ways_out(report: Report) -> None:
     assert found(report) == EXPECTED
     assert report.exit_code == 3
     assert {item.address for item in report.unmanaged} == {
@@ -104,8 +108,8 @@ def test_what_changed_outside_is_found_with_both_ways_out(deployed: Bench) -> No
     assert max(map(len, text.splitlines())) <= 100
 
 
-def test_programs_get_the_shape_of_a_review(deployed: Bench) -> None:
-    document: dict[str, Any] = json.loads(reporter().as_json(deployed.check()))
+def test_programs_get_the_shape_of_a_review(report: Report) -> None:
+    document: dict[str, Any] = json.loads(reporter().as_json(report))
     assert document["exit_code"] == 3 and document["code_changes"] == {}
     paused = next(item for item in document["drift"] if "health_summary" in item["address"])
     shape = {"address", "type", "action", "risk", "reasons", "source"}
@@ -116,36 +120,26 @@ def test_programs_get_the_shape_of_a_review(deployed: Bench) -> None:
     assert (deleted["risk"], deleted["paths"]) == ("high", ["deleted"])
 
 
-def test_the_code_that_wants_changes_too_is_2_and_not_taken_for_drift(deployed: Bench) -> None:
+def test_what_the_code_wants_is_no_drift_and_accepted_drift_does_not_count(
+    deployed: Bench,
+) -> None:
     changed = declared()["pipelines"]
     changed["databricks_job"]["job_gold_refresh"]["max_concurrent_runs"] = 3
     changed["databricks_job"]["job_new"] = changed["databricks_job"]["job_data_refresh"]
     deployed.configure("pipelines", changed)
+    yesterday = TODAY - timedelta(days=1)
     try:
-        report = deployed.check()
+        report = deployed.check(
+            known("databricks_job.*", "timeout_seconds", line=1),
+            known("databricks_job.job_health_summary", "tags", line=2),
+            known("databricks_sql_endpoint.warehouse_main", "auto_stop_mins", yesterday, line=3),
+            known("databricks_alert_v2.alert_unusual_cost", "deleted", line=4),
+            known(f"databricks_job/{BY_HAND}", "unmanaged", line=5),
+            known("databricks_job.job_gone", "timeout_seconds", line=6),
+        )
     finally:
         deployed.configure("pipelines", declared()["pipelines"])
     assert report.exit_code == 2
-    assert found(report) == EXPECTED
-    wanted = {plan.stack: [change.address for change in plan.changes] for plan in report.wanted}
-    assert sorted(wanted["pipelines"]) == [
-        "databricks_job.job_gold_refresh",
-        "databricks_job.job_new",
-    ]
-    assert wanted["observability"] == []
-    assert "the code too wants changes: pipelines" in text_of(report)
-
-
-def test_accepted_drift_does_not_count_until_its_last_day_is_over(deployed: Bench) -> None:
-    yesterday = TODAY - timedelta(days=1)
-    report = deployed.check(
-        known("databricks_job.*", "timeout_seconds", line=1),
-        known("databricks_job.job_health_summary", "tags", line=2),
-        known("databricks_sql_endpoint.warehouse_main", "auto_stop_mins", yesterday, line=3),
-        known("databricks_alert_v2.alert_unusual_cost", "deleted", line=4),
-        known(f"databricks_job/{BY_HAND}", "unmanaged", line=5),
-        known("databricks_job.job_gone", "timeout_seconds", line=6),
-    )
     assert found(report) == {
         "databricks_job.job_health_summary": ["schedule.pause_status"],
         "databricks_sql_endpoint.warehouse_main": ["auto_stop_mins"],
@@ -160,29 +154,49 @@ def test_accepted_drift_does_not_count_until_its_last_day_is_over(deployed: Benc
     assert f"was accepted until {yesterday} (drift_known.yml:3); it counts again" in text
     assert "drift_known.yml:6: databricks_job.job_gone no longer drifts there" in text
     assert f"accepted until {TODAY} (platform_team): databricks_job.job_gold_refresh" in text
+    wanted = {plan.stack: [change.address for change in plan.changes] for plan in report.wanted}
+    assert sorted(wanted["pipelines"]) == [
+        "databricks_job.job_gold_refresh",
+        "databricks_job.job_new",
+    ]
+    assert wanted["observability"] == []
+    assert "the code too wants changes: pipelines" in text_of(report)
 
 
 def test_a_workspace_that_cannot_be_asked_is_said_in_a_line(deployed: Bench) -> None:
     def refuse() -> WorkspaceClient:
         raise ValueError("default auth: cannot configure default credentials")
 
-    report = deployed.check(connect=refuse)
-    assert found(report) == EXPECTED and report.exit_code == 3
+    report = deployed.check(stacks=("observability",), connect=refuse)
+    assert {*report.stacks} == {"observability"} and report.exit_code == 3
     text = text_of(report)
     assert "the audit log was not asked: default auth: cannot configure" in text
     assert "what is in no state was not looked for: default auth" in text
 
 
-def test_one_stack_alone_says_what_it_leaves_out(deployed: Bench) -> None:
-    report = deployed.check(stacks=("observability",))
-    assert {*report.stacks} == {"observability"} and report.unmanaged == []
-    assert report.notes == ["what is in no state was not looked for: no plan of pipelines"]
-
-
-def test_a_deploy_reverts_it_and_nothing_is_left(deployed: Bench) -> None:
+def test_a_deploy_reverts_it_and_a_state_that_was_not_written_is_named(deployed: Bench) -> None:
     deployed.apply()
     outside = deployed.outside
     outside.call("POST", "/api/2.2/jobs/delete", {"job_id": outside.job("by_hand")})
     outside.call("POST", "/api/2.0/workspace/delete", {"path": f"{NAMING.folder}/notes.sql"})
-    report = deployed.check(stacks=STACKS)
+    report = deployed.check()
     assert (report.findings_count, report.errors, report.exit_code) == (0, [], 0)
+
+    # As a deploy leaves it that was killed: the job is there, and in no state.
+    terraform, folder = deployed.planner.terraform, deployed.planner.folder("pipelines")
+    subprocess.run(
+        [terraform.program, "state", "rm", "databricks_job.job_gold_refresh"],
+        cwd=folder,
+        env=dict(terraform.variables),
+        check=True,
+        capture_output=True,
+    )
+    report = deployed.check()
+    (job,) = report.unmanaged
+    assert job.name == NAMING.job("gold_refresh") and report.exit_code == 2
+    assets = read_assets(DEFINITIONS, "definitions")
+    told = Directions(NAMING, assets, read_declared(deployed.planner)).declare(job)
+    assert told[1:] == [
+        "terraform -chdir=cdktf.out/stacks/pipelines-local import \\",
+        f"  databricks_job.job_gold_refresh {job.id}",
+    ]
