@@ -23,11 +23,19 @@ from infra.planning import Planner, exit_code
 from infra.policy.checking import POLICY_DENIED, check_output
 from infra.preflight import PreflightError, check, find
 from infra.reporting import show_plans, show_verdict
+from infra.review.plan_file import PlanError
 from infra.stack_order import ALL_STACKS
 from infra.terraform import ERROR, Terraform, TerraformError, current_variables, terraform_variables
 from infra.wheel import WheelError
 
-EXPECTED = (EnvironmentErrors, DefinitionErrors, PreflightError, TerraformError, WheelError)
+EXPECTED = (
+    EnvironmentErrors,
+    DefinitionErrors,
+    PlanError,
+    PreflightError,
+    TerraformError,
+    WheelError,
+)
 INTERRUPTED = 130
 # What needs neither a workspace nor a state.
 OFFLINE = ("synth", "policy")
