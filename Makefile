@@ -6,7 +6,7 @@ ENV ?= local
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/cache/pycache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local stop clean test soak check new docs bench policy plan deploy destroy
+.PHONY: help setup local stop clean test soak check new docs bench policy plan deploy drift destroy
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -57,6 +57,9 @@ plan:            ## what a deploy would change [ENV=local]
 
 deploy:          ## deploy all stacks [ENV=local]
 	@$(PYTHON) -m tools infra deploy --env $(ENV)
+
+drift:           ## what somebody changed by hand [ENV=local]
+	@$(PYTHON) -m tools infra drift --env $(ENV)
 
 destroy:         ## destroy all stacks [ENV=local]
 	@$(PYTHON) -m tools infra destroy --env $(ENV)

@@ -1,7 +1,7 @@
-"""What needs an environment: `python -m infra synth|policy|plan|deploy|destroy --env ENV`.
+"""What needs an environment: `python -m infra synth|policy|plan|deploy|drift|destroy --env ENV`.
 
-Exit codes are a contract: 0 nothing to do or done, 1 error, 2 a plan has changes, 4 the policy
-denies what was synthesized.
+Exit codes are a contract: 0 nothing to do or done, 1 error, 2 the code wants changes, 3 drift and
+nothing else, 4 the policy denies what was synthesized.
 """
 
 from __future__ import annotations
@@ -17,17 +17,26 @@ from rich.console import Console
 
 from infra import deploying
 from infra.arguments import Parser
+from infra.drift.known import known_today
 from infra.environment import Environment, EnvironmentErrors, available, load_environment
 from infra.paths import OUTPUT, ROOT
 from infra.planning import Planner, exit_code
 from infra.policy.checking import POLICY_DENIED, check_output
 from infra.preflight import PreflightError, check, find
 from infra.reporting import show_plans, show_verdict
+from infra.review.plan_file import PlanError
 from infra.stack_order import ALL_STACKS
 from infra.terraform import ERROR, Terraform, TerraformError, current_variables, terraform_variables
 from infra.wheel import WheelError
 
-EXPECTED = (EnvironmentErrors, DefinitionErrors, PreflightError, TerraformError, WheelError)
+EXPECTED = (
+    EnvironmentErrors,
+    DefinitionErrors,
+    PlanError,
+    PreflightError,
+    TerraformError,
+    WheelError,
+)
 INTERRUPTED = 130
 # What needs neither a workspace nor a state.
 OFFLINE = ("synth", "policy")
@@ -56,6 +65,9 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     find("node", variables)
     if options.command not in OFFLINE:
         check(environment, variables)
+    if options.command == "drift":
+        # Its mistakes show before anything takes time.
+        known_drift = known_today(environment.name)
     # cdktf and node take seconds to load; what is wrong so far shows at once.
     from infra.main import synth
 
@@ -67,6 +79,12 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         # Nothing may keep somebody from taking away what breaks a rule.
         terraform = Terraform.found(variables)
         return deploying.destroy(environment, stacks, terraform, OUTPUT, console.print)
+    if options.command == "drift":
+        # Nothing may keep somebody from seeing what changed outside either.
+        from infra.drift.command import drift
+
+        planner = Planner(environment, Terraform.found(variables), OUTPUT)
+        return drift(planner, stacks, known_drift, variables, options.format)
     if not _is_allowed(options, environment, console):
         return POLICY_DENIED
     if options.command == "deploy":
@@ -109,6 +127,10 @@ def _parser() -> argparse.ArgumentParser:
         ("policy", "check the configuration against the rules; exit code 4 when it breaks one"),
         ("plan", "show what would change; exit code 0 nothing, 2 changes, 1 error, 4 denied"),
         ("deploy", "apply what changed"),
+        (
+            "drift",
+            "show what changed outside; exit code 0 nothing, 3 drift, 2 code, 1 error",
+        ),
         ("destroy", "remove everything that was deployed"),
     ):
         command = commands.add_parser(name, help=text, description=text)
@@ -120,5 +142,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "plan":
             text = "keep each plan here as STACK.json (it holds secrets), for a review"
             command.add_argument("--save", type=Path, metavar="FOLDER", help=text)
+        if name == "drift":
+            command.add_argument("--format", choices=("text", "json"), default="text")
     commands.add_parser("review", help="say what a plan puts at risk; see review --help")
     return parser

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from infra.environment import Environment
+from infra.locks import lock_in
 from infra.naming import Naming
+from infra.paths import OUTPUT
 from infra.planning import error_text
 from infra.preflight import find
 from infra.stack_order import ALL_STACKS
@@ -64,8 +66,12 @@ class Progress:
         elif "No changes. Your infrastructure matches the configuration" in text:
             self.tell(f"{stack}: done, nothing to do")
 
-    def failure(self) -> str:
+    def failure(self, output: Path) -> str:
         """The first error, at most a screen of it; the end of the output where there is none."""
+        lock = lock_in("\n".join(self.kept))
+        if lock is not None:
+            refused = [stack for stack in self.stacks if stack.startswith(f"{lock.state}-")]
+            return lock.message(output / "stacks" / (refused or list(self.stacks))[0])
         starts = [index for index, line in enumerate(self.kept) if "Error:" in line]
         return "\n".join(self.kept[starts[0] :][:40] if starts else self.kept[-40:])
 
@@ -123,7 +129,7 @@ def _run(
         process.wait()
         raise
     if code != 0:
-        tell(progress.failure())
+        tell(progress.failure(folder / OUTPUT.name))
     return 0 if code == 0 else 1
 
 
@@ -142,12 +148,17 @@ def destroy(
         terraform.init(folder)
         counts: Counter[str] = Counter()
 
-        def watch(event: dict[str, Any], name: str = name, counts: Counter[str] = counts) -> None:
+        def watch(
+            event: dict[str, Any],
+            name: str = name,
+            folder: Path = folder,
+            counts: Counter[str] = counts,
+        ) -> None:
             if event["type"] == "apply_complete":
                 counts["destroyed"] += 1
                 tell(f"{name}: {_counted(counts)}; {event['hook']['resource']['addr']}")
             if event["type"] == "diagnostic" and event["diagnostic"]["severity"] == "error":
-                tell(f"{name}: {error_text(event['diagnostic'])}")
+                tell(f"{name}: {error_text(event['diagnostic'], folder)}")
 
         result = terraform.destroy(folder, watch)
         if result.code != 0:

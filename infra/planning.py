@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from infra.environment import Environment
+from infra.locks import lock_in
 from infra.naming import Naming
 from infra.stack_order import ALL_STACKS, DEPENDS_ON
-from infra.terraform import CHANGES, ERROR, NO_CHANGES, Result, Terraform
+from infra.terraform import CHANGES, ERROR, NO_CHANGES, PlanMode, Result, Terraform
 
 PARALLEL_PLANS = 2
 # Terraform's words for an id that an earlier stack has not written yet.
@@ -63,6 +64,9 @@ class Planner:
     output: Path
     # Where the plan of each stack is kept as JSON, for a review.
     save: Path | None = None
+    mode: PlanMode = PlanMode.NORMAL
+    # Whether the folders of these stacks are initialized already.
+    ready: bool = False
 
     def folder(self, stack: str) -> Path:
         return self.output / "stacks" / Naming(self.environment).stack(stack)
@@ -72,7 +76,7 @@ class Planner:
     ) -> list[StackPlan]:
         """The plans of these stacks; a stack whose plan fails does not stop the others."""
         chosen = [name for name in ALL_STACKS if name in stacks]
-        for stack in chosen:
+        for stack in [] if self.ready else chosen:
             # One at a time: Terraform's plugin cache is not made for two.
             self.terraform.init(self.folder(stack))
         done: dict[str, StackPlan] = {}
@@ -86,14 +90,14 @@ class Planner:
     def _planned(self, stack: str) -> Result:
         folder = self.folder(stack)
         if self.save is None:
-            return self.terraform.plan(folder)
+            return self.terraform.plan(folder, mode=self.mode)
         kept = self.save.resolve() / f"{stack}.tfplan"
         file = kept.with_suffix(".json")
         # A plan shows secrets in plain text: for nobody else on this machine.
         self.save.mkdir(parents=True, exist_ok=True, mode=0o700)
         for old in (kept, file):
             old.unlink(missing_ok=True)
-        result = self.terraform.plan(folder, kept)
+        result = self.terraform.plan(folder, kept, self.mode)
         if kept.is_file():
             file.touch(mode=0o600)
             file.write_text(self.terraform.show(folder, kept), encoding="utf-8")
@@ -111,7 +115,9 @@ class Planner:
         if waits_for:
             declared = self._declared(stack)
             return StackPlan(stack, Outcome.WAITING, declared, waits_for=waits_for)
-        errors = _errors(result) or [result.text.strip() or "terraform plan gave no reason"]
+        errors = _errors(result, self.folder(stack)) or [
+            result.text.strip() or "terraform plan gave no reason"
+        ]
         return StackPlan(stack, Outcome.FAILED, changes, drift, errors)
 
     def _waits_for(self, stack: str, result: Result, done: dict[str, StackPlan]) -> list[str]:
@@ -172,12 +178,15 @@ def _diagnostics(result: Result) -> list[dict[str, Any]]:
     ]
 
 
-def _errors(result: Result) -> list[str]:
-    return [error_text(event["diagnostic"]) for event in _diagnostics(result)]
+def _errors(result: Result, folder: Path) -> list[str]:
+    return [error_text(event["diagnostic"], folder) for event in _diagnostics(result)]
 
 
-def error_text(diagnostic: dict[str, Any]) -> str:
+def error_text(diagnostic: dict[str, Any], folder: Path) -> str:
     """An error of Terraform in words, with the resource that it is about."""
+    lock = lock_in(f"{diagnostic['summary']}\n{diagnostic.get('detail', '')}")
+    if lock is not None:
+        return lock.message(folder)
     address = diagnostic.get("address")
     parts = [f"{address}: " if address else "", str(diagnostic["summary"])]
     if diagnostic.get("detail"):

@@ -7,12 +7,23 @@ import os
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from infra.preflight import find, search_path
 
 NO_CHANGES, ERROR, CHANGES = 0, 1, 2
+
+
+class PlanMode(Enum):
+    """What a plan compares: with what is there, or only one half of that."""
+
+    NORMAL = ""
+    # The state with the workspace: what changed outside.
+    OUTSIDE = "-refresh-only"
+    # The state with the code: what the code wants, whatever happened outside.
+    CODE = "-refresh=false"
 
 
 class TerraformError(Exception):
@@ -45,10 +56,13 @@ class Terraform:
         if result.code != 0:
             raise TerraformError(f"terraform init failed in {folder.name}:\n{result.text.strip()}")
 
-    def plan(self, folder: Path, out: Path | None = None) -> Result:
+    def plan(
+        self, folder: Path, out: Path | None = None, mode: PlanMode = PlanMode.NORMAL
+    ) -> Result:
         """What would change; 0 nothing, 1 error, 2 changes. ``out`` is where the plan is kept."""
-        keep = [] if out is None else [f"-out={out}"]
-        return self._run(folder, ["plan", "-input=false", "-json", "-detailed-exitcode", *keep])
+        more = [] if out is None else [f"-out={out}"]
+        more += [mode.value] if mode.value else []
+        return self._run(folder, ["plan", "-input=false", "-json", "-detailed-exitcode", *more])
 
     def show(self, folder: Path, plan: Path) -> str:
         """A kept plan as JSON."""

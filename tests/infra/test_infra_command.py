@@ -95,7 +95,7 @@ def test_what_cdktf_runs_fails_without_synth_when_a_file_is_wrong(tmp_path: Path
     assert not (repository / "cdktf.out").exists()
 
 
-def test_progress_is_read_from_what_cdktf_prints() -> None:
+def test_progress_is_read_from_what_cdktf_prints(tmp_path: Path) -> None:
     lines = [
         "5 Stacks deploying     0 Stacks done     0 Stacks waiting\n",
         "\x1b[2K\x1b[1A\x1b[Gml-local  databricks_job.job_a (job_a): Creating...\n",
@@ -116,7 +116,7 @@ def test_progress_is_read_from_what_cdktf_prints() -> None:
         "governance-local: done, nothing to do",
         "ml-local: done, 1 added, 1 changed, 0 destroyed",
     ]
-    assert progress.failure().splitlines() == [
+    assert progress.failure(tmp_path).splitlines() == [
         "ml-local  Error: cannot create job: too many",
         "          BAD_REQUEST: too many",
     ]

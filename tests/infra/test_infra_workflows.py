@@ -292,7 +292,8 @@ def test_drift_keeps_its_code_and_another_word_is_refused(runner: Runner) -> Non
 
 def test_ci_gives_commands_what_they_take() -> None:
     parser = command._parser()
-    for text in ("policy --env prod", "plan --env dev --save plans", "deploy --env staging"):
+    taken = ("policy --env prod", "plan --env dev --save plans", "deploy --env staging")
+    for text in (*taken, "drift --env prod"):
         assert parser.parse_args(text.split()).env in available()
     said = SCRIPT.read_text(encoding="utf-8")
     assert set(re.findall(r"\binfra (\w+) (?:--env|\")", said)) == {

@@ -1,0 +1,1 @@
+"""What changed outside of Terraform: who did it, and the two ways out."""
