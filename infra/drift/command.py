@@ -16,7 +16,7 @@ from infra.drift.ways import Directions, read_declared
 from infra.naming import Naming
 from infra.paths import DEFINITIONS, ROOT
 from infra.planning import Planner
-from infra.review.assets import read_assets
+from infra.review.assets import find_assets
 
 
 def drift(
@@ -28,7 +28,7 @@ def drift(
 ) -> int:
     """Find and tell what changed outside; the exit code says how it ended."""
     environment = planner.environment
-    assets = read_assets(DEFINITIONS, DEFINITIONS.relative_to(ROOT).as_posix())
+    assets = find_assets(DEFINITIONS, DEFINITIONS.relative_to(ROOT).as_posix())
     progress = Console(stderr=True, highlight=False, soft_wrap=True)
     host = variables[environment.workspace.host_variable]
     # Removed at its end: plans hold secrets.

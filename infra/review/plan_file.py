@@ -70,6 +70,8 @@ class Plan(_Part):
     output_changes: dict[str, PlannedChange] = {}
     configuration: dict[str, Any] = {}
     variables: dict[str, Variable] = {}
+    # What is deployed; the search for what is in no state reads it.
+    prior_state: dict[str, Any] = {}
     deferred_changes: list[Any] = []
     checks: list[dict[str, Any]] = []
     errored: bool = False

@@ -24,7 +24,7 @@ from infra.drift.known import Acceptance, KnownDrift
 from infra.environment import load_environment
 from infra.naming import Naming
 from infra.planning import Planner
-from infra.review.assets import read_assets
+from infra.review.assets import find_assets
 from infra.terraform import Terraform
 from tests.infra.review.make_plans import PROVIDER, Json
 from tests.infra.review.scenarios_watch import MAIL, alert, job
@@ -144,7 +144,7 @@ class Bench:
     ) -> Report:
         self.plans = self.folder / "plans" / str(time.monotonic_ns())
         self.plans.mkdir(parents=True)
-        assets = read_assets(DEFINITIONS, "definitions")
+        assets = find_assets(DEFINITIONS, "definitions")
         checker = Checker(self.planner, assets, Acceptance(list(known), TODAY), self.plans)
         return checker.check(stacks, connect or self.client)
 

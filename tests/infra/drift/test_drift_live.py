@@ -16,7 +16,7 @@ from rich.console import Console
 from infra.drift.checking import Report
 from infra.drift.report import Reporter
 from infra.drift.ways import Directions, read_declared
-from infra.review.assets import read_assets
+from infra.review.assets import find_assets
 from tests.infra.drift.bench import (
     DEFINITIONS,
     FILE,
@@ -78,7 +78,7 @@ def change_by_hand(made: Bench) -> None:
 
 
 def reporter() -> Reporter:
-    assets = read_assets(DEFINITIONS, "definitions")
+    assets = find_assets(DEFINITIONS, "definitions")
     return Reporter("local", Directions(NAMING, assets))
 
 
@@ -194,7 +194,7 @@ def test_a_deploy_reverts_it_and_a_state_that_was_not_written_is_named(deployed:
     report = deployed.check()
     (job,) = report.unmanaged
     assert job.name == NAMING.job("gold_refresh") and report.exit_code == 2
-    assets = read_assets(DEFINITIONS, "definitions")
+    assets = find_assets(DEFINITIONS, "definitions")
     told = Directions(NAMING, assets, read_declared(deployed.planner)).declare(job)
     assert told[1:] == [
         "terraform -chdir=cdktf.out/stacks/pipelines-local import \\",

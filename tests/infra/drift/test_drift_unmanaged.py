@@ -13,7 +13,7 @@ from infra.drift.unmanaged import Found, Held, Search
 from infra.drift.ways import HOMES, REMOVALS, removal
 from infra.environment import load_environment
 from infra.naming import Naming
-from infra.review.assets import read_assets
+from infra.review.assets import find_assets
 from infra.review.plan_file import Plan
 from tests.infra.drift.bench import DEFINITIONS
 
@@ -68,7 +68,7 @@ class Workspace:
 
 def search(**lists: Any) -> tuple[set[str], list[str]]:
     client = cast(WorkspaceClient, Workspace(**lists))
-    assets = read_assets(DEFINITIONS, "definitions")
+    assets = find_assets(DEFINITIONS, "definitions")
     resource = {"mode": "managed", "type": "databricks_notebook"}
     values = {"id": f"{FOLDER}/sub/held"}
     root = {"resources": [{**resource, "values": values}]}
