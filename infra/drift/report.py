@@ -17,6 +17,7 @@ from infra.drift.unmanaged import Found
 from infra.drift.ways import Directions, command_words, removal
 from infra.planning import Outcome
 from infra.review.changes import Action
+from infra.review.documents import change_document
 from infra.review.text_diff import diff_lines
 
 WORDS = {Action.DELETE: "deleted", Action.UPDATE: "changed", Action.MOVE: "moved"}
@@ -138,16 +139,11 @@ class Reporter:
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
     def _finding(self, report: Report, finding: Finding) -> dict[str, Any]:
-        change, item = finding.change, finding.item
+        change = finding.change
         ways = self.directions.ways_out(finding)
         return {
             "stack": finding.stack,
-            "address": change.address,
-            "type": change.type,
-            "action": change.action.value,
-            "risk": item.risk.word,
-            "reasons": list(item.reasons),
-            "source": None if item.source is None else str(item.source),
+            **change_document(finding.item),
             "paths": finding.paths,
             "who": _event(report.log.last(thing_of(change.type, change.values))),
             "adopt": ways.adopt,

@@ -31,8 +31,8 @@ def as_json(review: Review) -> str:
     """The contract: risk, changes, drift, blast_radius and cost; the rest is beside it."""
     document = {
         "risk": review.risk.word,
-        "changes": [_change(item) for item in review.changes],
-        "drift": [_change(item) for item in review.drift],
+        "changes": [change_document(item) for item in review.changes],
+        "drift": [change_document(item) for item in review.drift],
         "blast_radius": _blast_radius(review.impacts),
         "cost": _cost(review),
         "hash": review.hash,
@@ -50,7 +50,8 @@ def as_json(review: Review) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _change(item: Reviewed) -> Json:
+def change_document(item: Reviewed) -> Json:
+    """One change as the contract has it."""
     change = item.change
     return {
         "address": change.address,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from infra.review.changes import Change
+from infra.review.changes import Action, Change
 from infra.review.differences import Difference
 from infra.review.risk import Risk
 from infra.review.values import UNKNOWN, Masked
@@ -109,3 +109,12 @@ def names_of(kinds: dict[str, str], change: Change) -> str:
     name = next((values[key] for key in keys if values.get(key)), None)
     kind = kinds.get(change.type, change.type)
     return kind if name is None else f"{kind} {shown(name)}"
+
+
+def destroyed(
+    kinds: dict[str, str], change: Change, so: str = "", deleted: str = "deleted"
+) -> Iterator[Reason]:
+    """That a resource is replaced or deleted, and what follows; nothing where it stays."""
+    if change.action.destroys:
+        word = "replaced" if change.action is Action.REPLACE else deleted
+        yield Reason(f"{names_of(kinds, change)} is {word}{so}", change.differences)

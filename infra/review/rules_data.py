@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra.review.changes import Action, Change
+from infra.review.changes import Change
 from infra.review.graph import without_index
 from infra.review.risk import Risk
-from infra.review.rule import Reason, Rule, names_of
+from infra.review.rule import Reason, Rule, destroyed
 
 HOLDERS = frozenset(
     {
@@ -27,10 +27,7 @@ class DataDestroyed(Rule):
     types = HOLDERS
 
     def reasons(self, change: Change) -> Iterator[Reason]:
-        if change.action.destroys:
-            word = "replaced" if change.action is Action.REPLACE else "deleted"
-            name = names_of(self.facts.resource_types, change)
-            yield Reason(f"{name} is {word}: what it holds is lost", change.differences)
+        yield from destroyed(self.facts.resource_types, change, ": what it holds is lost")
 
 
 class ForceDestroyOn(Rule):

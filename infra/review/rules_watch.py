@@ -9,7 +9,7 @@ from infra.review.changes import Action, Change
 from infra.review.differences import Difference, Kind
 from infra.review.quartz import CronError, runs_per_month
 from infra.review.risk import Risk
-from infra.review.rule import Reason, Rule, look_up, names_of, shown
+from infra.review.rule import Reason, Rule, destroyed, look_up, names_of, shown
 from infra.review.values import UNKNOWN
 
 ALERTS = frozenset({"databricks_alert", "databricks_alert_v2", "databricks_sql_alert"})
@@ -37,10 +37,7 @@ class EndpointReplaced(Rule):
     types = ENDPOINTS
 
     def reasons(self, change: Change) -> Iterator[Reason]:
-        if change.action.destroys:
-            word = "replaced" if change.action is Action.REPLACE else "deleted"
-            name = names_of(self.facts.resource_types, change)
-            yield Reason(f"{name} is {word}: it is down meanwhile", change.differences)
+        yield from destroyed(self.facts.resource_types, change, ": it is down meanwhile")
 
 
 class AlertDeleted(Rule):
@@ -240,7 +237,4 @@ class MonitorRemoved(Rule):
     types = MONITORS
 
     def reasons(self, change: Change) -> Iterator[Reason]:
-        if change.action.destroys:
-            word = "replaced" if change.action is Action.REPLACE else "removed"
-            name = names_of(self.facts.resource_types, change)
-            yield Reason(f"{name} is {word}", change.differences)
+        yield from destroyed(self.facts.resource_types, change, deleted="removed")
