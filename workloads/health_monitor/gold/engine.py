@@ -89,7 +89,7 @@ class GoldRefresh:
     def _compute(self, definition: Gold, work: Work) -> None:
         query = qualify(query_of(definition), self.catalog)
         given = parameters(query, self.currency, work.touched)
-        rows = f"({query})"
+        rows = f"(\n{query}\n)"
         if work.touched is not None and definition.refresh is not None:
             within = f"{quoted(definition.refresh.by)} IN ({values(work.touched)})"
             rows = f"(SELECT * FROM {rows} WHERE {within})"
