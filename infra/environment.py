@@ -54,11 +54,32 @@ class Part(BaseModel):
 
 
 class Workspace(Part):
-    """Where to deploy: the names of the variables that hold host and credentials, no values."""
+    """Where to deploy: the variables that hold host, workspace id and credentials.
+
+    A literal id is for a workspace that has the same one wherever it runs.
+    """
 
     host_variable: Literal["DATABRICKS_HOST"]
+    id_variable: TerraformVariable | None = None
+    id: Annotated[int, Field(ge=1)] | None = None
     loopback_only: bool
     auth_variables: list[Variable]
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Workspace:
+        if (self.id_variable is None) == (self.id is None):
+            raise ValueError("give exactly one of 'id_variable' and 'id'")
+        return self
+
+
+class Account(Part):
+    """What belongs to the whole account: made by this environment, or there before it.
+
+    Of the environments in one account, exactly one makes the governed tags.
+    """
+
+    groups: Literal["managed", "existing"]
+    governed_tags: Literal["managed", "existing"]
 
 
 class Warehouse(Part):
@@ -154,11 +175,19 @@ class RunAs(Part):
 
 
 class Groups(Part):
-    """Account groups by role."""
+    """Account groups by role; a domain's group reads the gold tables of this domain."""
 
     workspace_admins: Text
     data_engineers: Text
     analysts: Text
+    monitoring: Text
+    domains: Annotated[dict[Name, Text], Field(min_length=1)]
+
+    @property
+    def by_role(self) -> dict[str, str]:
+        """Every group by its role, as definitions name it: analysts, domains.billing."""
+        own = {name: value for name, value in self.model_dump().items() if name != "domains"}
+        return {**own, **{f"domains.{name}": group for name, group in self.domains.items()}}
 
 
 class Backend(Part):
@@ -187,6 +216,7 @@ class Environment(Part):
     retries: Retries
     destinations: list[Destination]
     run_as: RunAs | None
+    account: Account
     groups: Groups
     backend: Backend
     tags: Annotated[dict[Name, Text], Field(min_length=1)]
@@ -208,7 +238,7 @@ class Environment(Part):
     @property
     def terraform_variables(self) -> list[str]:
         """The TF_VAR_ variables that the file names."""
-        parts = [*self.destinations, *([self.run_as] if self.run_as else [])]
+        parts = [self.workspace, *self.destinations, *([self.run_as] if self.run_as else [])]
         values = [value for part in parts for value in part.model_dump().values()]
         return [text for text in values if isinstance(text, str) and text.startswith("TF_VAR_")]
 
@@ -255,6 +285,7 @@ def _cross_checks(document: Document, name: str) -> list[Problem]:
         problems.append(document.problem(("force_destroy",), message))
     problems += _stack_problems(document, data.get("stacks"))
     problems += _repeated_destinations(document, data.get("destinations"))
+    problems += _shared_groups(document, data.get("groups"))
     problems += refusals(document)
     return problems
 
@@ -285,4 +316,25 @@ def _repeated_destinations(document: Document, destinations: Any) -> list[Proble
             problems.append(document.problem(place, f"destination '{name}' stands twice"))
         elif isinstance(name, str):
             seen.add(name)
+    return problems
+
+
+def _shared_groups(document: Document, groups: Any) -> list[Problem]:
+    """One group in two roles would get what both get."""
+    if not isinstance(groups, dict):
+        return []
+    domains = groups.get("domains")
+    places: dict[Any, Any] = {("groups", role): group for role, group in groups.items()}
+    if isinstance(domains, dict):
+        places |= {("groups", "domains", name): group for name, group in domains.items()}
+    seen: dict[str, str] = {}
+    problems = []
+    for place, group in places.items():
+        if not isinstance(group, str):
+            continue
+        role = ".".join(place[1:])
+        if group in seen:
+            message = f"group '{group}' is {seen[group]} already; each role has its own"
+            problems.append(document.problem(place, message))
+        seen.setdefault(group, role)
     return problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from datetime import UTC, datetime
 
 from health_monitor.runtime import session
@@ -95,6 +96,16 @@ def semantic_deploy() -> None:
 
     arguments = _arguments()
     deploy(session(), _definitions(arguments), arguments.catalog)
+
+
+def governance_deploy() -> None:
+    """Set tags, grants and policies as definitions want them; groups by role, as JSON."""
+    from health_monitor.governance.deploy import deploy
+
+    arguments = _arguments("groups", "owner")
+    groups = json.loads(arguments.groups)
+    definitions = _definitions(arguments)
+    deploy(session(), definitions, arguments.catalog, groups, arguments.owner)
 
 
 def train_model() -> None:

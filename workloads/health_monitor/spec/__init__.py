@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 
 from health_monitor import __version__
+from health_monitor.spec.governance import Grant, Policy
 from health_monitor.spec.kinds import (
     Alert,
     Bronze,
@@ -34,9 +35,11 @@ __all__ = [
     "Definitions",
     "Function",
     "Gold",
+    "Grant",
     "MetricView",
     "Model",
     "Monitor",
+    "Policy",
     "Problem",
     "Silver",
     "__version__",

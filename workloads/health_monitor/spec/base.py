@@ -12,6 +12,10 @@ IDENTITY = ("kind", "domain", "name", "path")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 SOURCE_NAME = r"^[a-z_][a-z0-9_]*$"
 FIELD_PATH = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$"
+# These follow from what a definition says elsewhere.
+PII = "contains_pii"
+PII_TYPE = "pii_type"
+DERIVED_TAGS = (PII, PII_TYPE, "domain", "layer", "owner")
 COMMENT = re.compile(r"\s*\S.*\.\s+Technical: \S.*", re.DOTALL)
 
 
@@ -37,6 +41,22 @@ def _data_type(text: str) -> str:
     return text
 
 
+def _tag_key(text: str) -> str:
+    if not NAME.fullmatch(text) or len(text) > 255:
+        raise ValueError(f"'{text}' is no key of a tag: lower case letters, digits and _ only")
+    return text
+
+
+def _own_tags(tags: dict[str, str]) -> dict[str, str]:
+    for key in DERIVED_TAGS:
+        if key in tags:
+            raise ValueError(f"tag '{key}' follows from the definition; it is not written here")
+    return tags
+
+
+TagKey = Annotated[str, AfterValidator(_tag_key)]
+TagValue = Annotated[str, Field(min_length=1, max_length=256)]
+Tags = Annotated[dict[TagKey, TagValue], AfterValidator(_own_tags)]
 Comment = Annotated[str, AfterValidator(_two_parts)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 DataType = Annotated[str, AfterValidator(_data_type)]
@@ -66,6 +86,9 @@ class Column(Part):
     type: DataType
     comment: Comment
     nullable: bool = True
+    contains_pii: bool = False
+    """Whether it says who somebody is, or where; in gold a policy has to mask it."""
+    tags: Tags = {}
 
 
 class BronzeColumn(Column):
@@ -84,6 +107,7 @@ class TableDefinition(Definition):
     """A table with a comment."""
 
     comment: Comment
+    tags: Tags = {}
 
     @property
     def table(self) -> str:

@@ -1,4 +1,4 @@
-"""CREATE FUNCTION statements: name, parameters, comments and the query inside."""
+"""CREATE FUNCTION statements: name, parameters, comments and what they return."""
 
 from __future__ import annotations
 
@@ -24,21 +24,46 @@ class ParsedFunction:
     query_line: int
 
 
+@dataclass(frozen=True)
+class ScalarFunction:
+    """The parts of a CREATE FUNCTION statement that gives one value; types in lower case."""
+
+    name: str
+    parameters: dict[str, str]
+    returns: str
+    comment: str
+    body: str
+
+
+def parse_scalar_function(sql: str) -> ScalarFunction:
+    """Read ``CREATE OR REPLACE FUNCTION s.f(x type) RETURNS type COMMENT '...' RETURN ...``."""
+    sequence, words, start, end = _head(sql)
+    body = _body(sequence, words, end)
+    if words[end + 1] != "RETURNS" or words[end + 2] == "TABLE":
+        raise SqlError("expected RETURNS and a type after the parameters", sequence[end].line)
+    after = next((i for i in range(end + 2, body) if words[i] == "COMMENT"), body)
+    parameters = [_item(sql, part) for part in _items(sequence, start, end)]
+    return ScalarFunction(
+        name=_name(sequence, start),
+        parameters={str(p["name"]): _type(str(p["type"])) for p in parameters},
+        returns=_type(sql[sequence[end + 2].start : sequence[after - 1].end + 1]),
+        comment=_comment(sequence[after:body]),
+        body=sql[sequence[body + 1].start :].rstrip().rstrip(";").rstrip(),
+    )
+
+
+def _type(text: str) -> str:
+    return "".join(text.lower().split())
+
+
 def parse_function(sql: str) -> ParsedFunction:
     """Read ``CREATE OR REPLACE FUNCTION s.f(...) RETURNS TABLE(...) ... RETURN SELECT ...``."""
-    sequence = tokens(sql)
-    words = [token.text.upper() for token in sequence]
-    if words[:4] != ["CREATE", "OR", "REPLACE", "FUNCTION"]:
-        raise SqlError("expected CREATE OR REPLACE FUNCTION")
-    start = _index(sequence, TokenType.L_PAREN, 4)
-    name = "".join(token.text for token in sequence[4:start]).lower()
-    end = _closing(sequence, start)
+    sequence, words, start, end = _head(sql)
+    name = _name(sequence, start)
     if words[end + 1 : end + 3] != ["RETURNS", "TABLE"]:
         raise SqlError("expected RETURNS TABLE (...) after the parameters", sequence[end].line)
     returns_end = _closing(sequence, end + 3)
-    body = next((i for i in range(returns_end, len(words)) if words[i] == "RETURN"), None)
-    if body is None or body + 1 >= len(sequence):
-        raise SqlError("expected RETURN and a SELECT at the end", sequence[-1].line)
+    body = _body(sequence, words, returns_end)
     comment = _comment(sequence[returns_end:body])
     query = sequence[body + 1]
     text = sql[query.start :].rstrip().rstrip(";")
@@ -51,6 +76,28 @@ def parse_function(sql: str) -> ParsedFunction:
         query=text,
         query_line=query.line,
     )
+
+
+def _head(sql: str) -> tuple[list[Token], list[str], int, int]:
+    """The tokens, their words in upper case, and where the parameters begin and end."""
+    sequence = tokens(sql)
+    words = [token.text.upper() for token in sequence]
+    if words[:4] != ["CREATE", "OR", "REPLACE", "FUNCTION"]:
+        raise SqlError("expected CREATE OR REPLACE FUNCTION")
+    start = _index(sequence, TokenType.L_PAREN, 4)
+    return sequence, words, start, _closing(sequence, start)
+
+
+def _name(sequence: list[Token], start: int) -> str:
+    return "".join(token.text for token in sequence[4:start]).lower()
+
+
+def _body(sequence: list[Token], words: list[str], start: int) -> int:
+    """Where RETURN stands."""
+    body = next((i for i in range(start, len(words)) if words[i] == "RETURN"), None)
+    if body is None or body + 1 >= len(sequence):
+        raise SqlError("expected RETURN and what it gives at the end", sequence[-1].line)
+    return body
 
 
 def _index(sequence: list[Token], kind: TokenType, begin: int) -> int:

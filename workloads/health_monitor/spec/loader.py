@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from health_monitor.spec import kinds
+from health_monitor.spec import governance, kinds
 from health_monitor.spec.base import IDENTITY, NAME, Definition
 from health_monitor.spec.documents import Document, read_document
 from health_monitor.spec.functions import parse_function
@@ -27,6 +27,8 @@ SUFFIXES = {
     "monitors": (".yml",),
     "alerts": (".yml", ".sql"),
     "dashboards": (".lvdash.json",),
+    "policies": (".yml", ".sql"),
+    "grants": (".yml",),
 }
 MODELS: dict[str, type[Definition]] = {
     "bronze": kinds.Bronze,
@@ -36,6 +38,8 @@ MODELS: dict[str, type[Definition]] = {
     "models": kinds.Model,
     "monitors": kinds.Monitor,
     "alerts": kinds.Alert,
+    "policies": governance.Policy,
+    "grants": governance.Grant,
 }
 D = TypeVar("D", bound=Definition)
 
@@ -54,6 +58,8 @@ class Definitions:
     monitors: dict[str, kinds.Monitor] = field(default_factory=dict)
     alerts: dict[str, kinds.Alert] = field(default_factory=dict)
     dashboards: dict[str, kinds.Dashboard] = field(default_factory=dict)
+    policies: dict[str, governance.Policy] = field(default_factory=dict)
+    grants: dict[str, governance.Grant] = field(default_factory=dict)
     documents: dict[str, Document] = field(default_factory=dict)
 
     def of(self, kind: str) -> dict[str, Any]:

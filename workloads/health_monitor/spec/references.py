@@ -10,6 +10,13 @@ from health_monitor.spec.base import Definition
 from health_monitor.spec.dashboards import check_dashboard
 from health_monitor.spec.documents import Place
 from health_monitor.spec.functions import parse_function
+from health_monitor.spec.governance import Grant, Policy
+from health_monitor.spec.governance_checks import (
+    unprotected,
+    wrong_function,
+    wrong_grant,
+    wrong_policy,
+)
 from health_monitor.spec.loader import Definitions
 from health_monitor.spec.platform import PLATFORM_TABLES
 from health_monitor.spec.problems import Problem
@@ -94,9 +101,14 @@ class References:
             "monitors": self._monitor,
             "alerts": self._alert,
             "dashboards": self._dashboard,
+            "policies": self._policy,
+            "grants": self._grant,
         }
         for definition in self.definitions:
             checks[definition.kind](definition)
+        for table in self.definitions.gold.values():
+            for place, message in unprotected(self.definitions, table):
+                self._say(table, place, message)
         return self.problems
 
     def _say(self, definition: Definition, place: Place, message: str) -> None:
@@ -312,6 +324,17 @@ class References:
         self._among(alert, ("source",), [alert.source.column], given)
         if alert.threshold and alert.threshold.column:
             self._among(alert, ("threshold",), [alert.threshold.column], given)
+
+    def _policy(self, policy: Policy) -> None:
+        file = str(self.definitions.root / policy.sql_path)
+        for message in wrong_function(policy) if policy.sql else ():
+            self.problems.append(Problem(file, 1, message))
+        for place, message in wrong_policy(self.definitions, policy):
+            self._say(policy, place, message)
+
+    def _grant(self, grant: Grant) -> None:
+        for place, message in wrong_grant(self.definitions, grant):
+            self._say(grant, place, message)
 
     def _dashboard(self, dashboard: kinds.Dashboard) -> None:
         file = str(self.definitions.root / dashboard.path)

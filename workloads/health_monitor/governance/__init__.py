@@ -1,0 +1,1 @@
+"""Tags, grants and policies on tables, as definitions want them."""
