@@ -44,6 +44,12 @@ def _reaches_nobody(text: str) -> str:
     return text
 
 
+def _has_owner(tags: dict[str, str]) -> dict[str, str]:
+    if "owner" not in tags:
+        raise ValueError("tag 'owner' is missing: tables are tagged with it")
+    return tags
+
+
 Placeholder = Annotated[str, AfterValidator(_reaches_nobody)]
 
 
@@ -219,7 +225,7 @@ class Environment(Part):
     account: Account
     groups: Groups
     backend: Backend
-    tags: Annotated[dict[Name, Text], Field(min_length=1)]
+    tags: Annotated[dict[Name, Text], AfterValidator(_has_owner)]
     prevent_destroy: bool
     force_destroy: bool
     stacks: Annotated[list[StackName], Field(min_length=1)]

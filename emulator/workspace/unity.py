@@ -16,6 +16,7 @@ from emulator.sql.errors import SqlError
 from emulator.sql.names import quote
 from emulator.sql.records import Catalog, Function, InSchema, Record, Schema, Table, Volume
 from emulator.store import Store
+from emulator.workspace.bindings import ISOLATED, bind_to_this, forget_bindings
 from emulator.workspace.unity_shapes import function_info, table_info
 from emulator.workspace.values import Document, now_ms, required
 
@@ -77,6 +78,7 @@ class Unity:
             self.delete_schema(schema.full_name, force=True)
         self._store.delete(EXTRA, f"catalog/{name.lower()}")
         self._forget_grants("catalog", name)
+        forget_bindings(self._store, "catalog", name)
 
     # Schemas
     def create_schema(self, body: Document) -> Document:
@@ -207,6 +209,8 @@ class Unity:
         self.catalog.update(kind, full_name, change)
         identity = f"{kind.kind}/{full_name.lower()}"
         extra = {k: v for k, v in body.items() if k not in _NEVER_STORED and v is not None}
+        if kind is Catalog and body.get("isolation_mode") in ISOLATED:
+            bind_to_this(self._store, Catalog.kind, full_name)
         if kind in (Catalog, Schema):
             self._store.put(EXTRA, identity, {**(self._store.get(EXTRA, identity) or {}), **extra})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cdktf_cdktf_provider_databricks.catalog import Catalog as DatabricksCatalog
@@ -10,7 +11,7 @@ from infra.constructs.base import keep, pin
 
 
 class Catalog:
-    """The catalog of one environment."""
+    """The catalog of one environment, seen from the workspaces that are bound to it only."""
 
     def __init__(
         self,
@@ -22,6 +23,7 @@ class Catalog:
         properties: dict[str, str],
         prevent_destroy: bool,
         force_destroy: bool,
+        after: Sequence[Any] = (),
     ) -> None:
         self._resource = DatabricksCatalog(
             scope,
@@ -31,6 +33,8 @@ class Catalog:
             owner=owner,
             properties=properties,
             force_destroy=force_destroy,
+            isolation_mode="ISOLATED",
+            depends_on=list(after) or None,
             lifecycle=keep(prevent_destroy),
         )
         pin(self._resource, "catalog", "health_monitor")

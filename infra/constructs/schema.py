@@ -10,7 +10,7 @@ from infra.constructs.base import keep, pin
 
 
 class Schema:
-    """One layer's tables."""
+    """One layer's tables; they are compacted and vacuumed without being asked."""
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class Schema:
             owner=owner,
             properties=properties,
             force_destroy=force_destroy,
+            enable_predictive_optimization="ENABLE",
             lifecycle=keep(prevent_destroy),
         )
         pin(self._resource, "schema", name)

@@ -35,6 +35,7 @@ class Volume:
             lifecycle=keep(prevent_destroy),
         )
         pin(self._resource, "volume", name)
+        self.full_name: Any = self._resource.id
 
     @property
     def resource(self) -> Any:

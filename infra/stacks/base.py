@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ class Platform:
         values = {
             "system-catalog": self.environment.system_catalog,
             "currency": self.environment.currency,
+            "groups": json.dumps(self.environment.groups.by_role),
+            "owner": self.environment.tags["owner"],
         }
         return {
             "catalog": self.environment.catalog,

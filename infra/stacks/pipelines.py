@@ -131,6 +131,13 @@ class PipelinesStack:
         self._silver()
         self._wheel_job("gold_setup", "Creates and completes gold tables", "gold_setup", "currency")
         self._wheel_job("gold_refresh", "Computes what changed in gold", "gold_refresh", "currency")
+        self._wheel_job(
+            "governance_deploy",
+            "Sets tags, grants and access policies",
+            "governance_deploy",
+            "groups",
+            "owner",
+        )
         self._wheel_job("semantic_deploy", "Creates functions and metric views", "semantic_deploy")
         self._wheel_job(
             "monitors_refresh", "Refreshes profile and drift of gold tables", "refresh_monitors"
@@ -202,7 +209,9 @@ class PipelinesStack:
         setup: list[Task] = [
             self._run("bronze_setup"),
             self._run("gold_setup", "bronze_setup"),
-            self._run("data_refresh", "gold_setup"),
+            # Before there is a row that somebody should not see.
+            self._run("governance_deploy", "gold_setup"),
+            self._run("data_refresh", "governance_deploy"),
             self._run("semantic_deploy", "data_refresh"),
             *(
                 RunJobTask(f"{model}_training", ml.reference(training_id(model)), ["data_refresh"])
@@ -214,6 +223,7 @@ class PipelinesStack:
         )
         refresh: list[Task] = [
             self._run("data_refresh"),
+            self._run("governance_deploy", "data_refresh"),
             RunJobTask("ml_refresh", ml.reference(REFRESH_ID), ["data_refresh"]),
             self._run("monitors_refresh", "ml_refresh"),
             self._run("health_summary", "monitors_refresh"),

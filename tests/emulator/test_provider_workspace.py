@@ -100,6 +100,16 @@ def tamper(workspace: Workspace, ids: dict[str, str]) -> set[str]:
             f"{UC}/entity-tag-assignments/schemas/{schema}/tags/domain?update_mask=tag_value",
             {"tag_value": "by hand"},
         ),
+        "databricks_tag_policy.p": (
+            "PATCH",
+            "/api/2.1/tag-policies/contains_pii?update_mask=values",
+            {"values": [{"name": "true"}]},
+        ),
+        "databricks_workspace_binding.b": (
+            "PATCH",
+            f"{UC}/bindings/catalog/{CATALOG}",
+            {"add": [{"workspace_id": 42, "binding_type": "BINDING_TYPE_READ_ONLY"}]},
+        ),
         "databricks_notebook.n": (
             "POST",
             "/api/2.0/workspace/import",
@@ -190,7 +200,9 @@ def test_every_kind_deploys_shows_drift_is_repaired_and_imported(
     # A folder has nothing to change, and the API never shows a webhook's address.
     untouched = {"databricks_directory.d", "databricks_notification_destination.slack"}
     assert tampered | untouched == ids.keys()
-    assert terraform.changes() == dict.fromkeys(tampered, "update")
+    # A binding has no update: another is made in its place.
+    expected = dict.fromkeys(tampered, "update") | {"databricks_workspace_binding.b": "replace"}
+    assert terraform.changes() == expected
     terraform.apply()
     assert terraform.changes() == {}
 

@@ -14,6 +14,7 @@ from emulator.provider.kinds.identity import Group, current_user
 from emulator.provider.kinds.ml import Experiment, ServingEndpoint
 from emulator.provider.kinds.permissions import Permissions
 from emulator.provider.kinds.sql_table import SqlTable
+from emulator.provider.kinds.workspace_binding import WorkspaceBinding
 
 CODE: dict[str, type[Resource]] = {
     "databricks_dashboard": Dashboard,
@@ -26,6 +27,7 @@ CODE: dict[str, type[Resource]] = {
     "databricks_notebook": Notebook,
     "databricks_permissions": Permissions,
     "databricks_sql_table": SqlTable,
+    "databricks_workspace_binding": WorkspaceBinding,
     "databricks_workspace_file": WorkspaceFile,
 }
 DATA_SOURCES: dict[str, Callable[[Api, dict[str, Any]], dict[str, Any]]] = {

@@ -40,11 +40,6 @@ def delete_catalog(here: Here, name: str, force: bool = False) -> Document:
     return {}
 
 
-@router.get(f"{API}/bindings/{{securable_type}}/{{name}}")
-def bindings(securable_type: str, name: str) -> Document:
-    return {"bindings": []}
-
-
 @router.post(f"{API}/schemas")
 def create_schema(here: Here, body: JsonBody) -> Document:
     return here.unity.create_schema(body)
