@@ -11,6 +11,7 @@ from emulator.settings import CATALOG
 from emulator.sql.database import Database
 from emulator.sql.details import Constraints, FunctionUses, Grants, Groups, RemovalLog, Tags
 from emulator.sql.errors import SqlError, no_such_schema
+from emulator.sql.policy_store import Policies
 from emulator.sql.records import (
     Catalog,
     Function,
@@ -31,6 +32,7 @@ _DETAILS = (
     "DELETE FROM objects WHERE kind = 'metric_view' AND full_name = ?",
     "DELETE FROM tags WHERE securable_type IN ('table', 'column') AND full_name = ?",
     "DELETE FROM grants WHERE securable_type = 'table' AND full_name = ?",
+    "DELETE FROM policies WHERE securable_type = 'TABLE' AND full_name = ?",
 )
 _RENAMES = (
     "UPDATE constraints SET table_name = ?1, body = json_set(body, '$.table', ?1) "
@@ -48,7 +50,7 @@ class CatalogStore:
     """Securables by full name (lower case); a get gives a copy, a put writes it back.
 
     Details hang beside them: ``constraints``, ``tags``, ``function_uses``, ``grants``,
-    ``groups``, and ``log`` for the clauses that Spark never saw.
+    ``policies``, ``groups``, and ``log`` for the clauses that Spark never saw.
     """
 
     def __init__(self, path: Path, volumes: Path | None = None) -> None:
@@ -58,6 +60,7 @@ class CatalogStore:
         self.tags = Tags(self._database)
         self.function_uses = FunctionUses(self._database)
         self.grants = Grants(self._database)
+        self.policies = Policies(self._database)
         self.groups = Groups(self._database)
         self.log = RemovalLog(self._database)
         with self._database.transaction():
@@ -120,9 +123,9 @@ class CatalogStore:
 
     def _forget(self, securable_type: str, full_name: str) -> None:
         with self._database.transaction() as connection:
-            for table in ("tags", "grants"):
+            for table in ("tags", "grants", "policies"):
                 connection.execute(
-                    f"DELETE FROM {table} WHERE securable_type = ? AND full_name = ?",
+                    f"DELETE FROM {table} WHERE LOWER(securable_type) = ? AND full_name = ?",
                     (securable_type, full_name.lower()),
                 )
 

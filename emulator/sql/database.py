@@ -25,6 +25,9 @@ CREATE TABLE IF NOT EXISTS function_uses (
 CREATE TABLE IF NOT EXISTS grants (
   securable_type TEXT NOT NULL, full_name TEXT NOT NULL, principal TEXT NOT NULL,
   privilege TEXT NOT NULL, PRIMARY KEY (securable_type, full_name, principal, privilege));
+CREATE TABLE IF NOT EXISTS policies (
+  securable_type TEXT NOT NULL, full_name TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL,
+  PRIMARY KEY (securable_type, full_name, name));
 CREATE TABLE IF NOT EXISTS group_members (
   group_name TEXT NOT NULL, user_name TEXT NOT NULL, PRIMARY KEY (group_name, user_name));
 CREATE TABLE IF NOT EXISTS removed_clauses (

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from emulator.sql.clauses import (
+    abac,
     comments,
     create_table,
     delta,
@@ -33,6 +34,7 @@ class Rule:
 
 _ANY = "CATALOG|SCHEMA|DATABASE|TABLE|VIEW|VOLUME"
 _COLUMN = "ALTER TABLE|VIEW <name> ALTER [COLUMN] <column>"
+_STREAMING_COLUMN = "ALTER STREAMING TABLE <name> ALTER [COLUMN] <column>"
 
 RULES: tuple[Rule, ...] = (
     Rule("CREATE [OR REPLACE] VIEW [IF NOT EXISTS] <name>", metric_statements.create_view),
@@ -50,6 +52,10 @@ RULES: tuple[Rule, ...] = (
     Rule(f"{_COLUMN} DROP MASK", policies.drop_mask),
     Rule(f"{_COLUMN} SET TAGS", tags.set_column_tags),
     Rule(f"{_COLUMN} UNSET TAGS", tags.unset_column_tags),
+    Rule(f"{_STREAMING_COLUMN} SET TAGS", tags.set_column_tags),
+    Rule(f"{_STREAMING_COLUMN} UNSET TAGS", tags.unset_column_tags),
+    Rule("ALTER STREAMING TABLE <name> SET TAGS", tags.set_tags),
+    Rule("ALTER STREAMING TABLE <name> UNSET TAGS", tags.unset_tags),
     Rule(f"ALTER {_ANY} <name> SET TAGS", tags.set_tags),
     Rule(f"ALTER {_ANY} <name> UNSET TAGS", tags.unset_tags),
     Rule(f"SET TAG ON {_ANY}|COLUMN <name>", tags.set_tag_on),
@@ -80,7 +86,10 @@ RULES: tuple[Rule, ...] = (
     Rule("CREATE CATALOG [IF NOT EXISTS] <column>", places.create_catalog),
     Rule("DROP CATALOG", places.refuse("DROP CATALOG")),
     Rule("UNDROP", places.refuse("UNDROP")),
-    Rule("CREATE [OR REPLACE] POLICY", places.refuse("An ABAC policy")),
+    Rule("CREATE [OR REPLACE] POLICY <column>", abac.create_policy),
+    Rule("DROP POLICY <column>", abac.drop_policy),
+    Rule("SHOW [EFFECTIVE] POLICIES", abac.show_policies),
+    Rule("DESCRIBE|DESC POLICY", places.refuse("DESCRIBE POLICY")),
     Rule("CREATE [OR REPLACE] FUNCTION [IF NOT EXISTS] <name>", objects.changes_function),
     Rule("DROP FUNCTION [IF EXISTS] <name>", objects.changes_function),
     Rule("CREATE SCHEMA|DATABASE [IF NOT EXISTS] <name>", objects.changes_schema),

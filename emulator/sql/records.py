@@ -241,6 +241,37 @@ class FunctionUse:
     arguments: tuple[str, ...]
 
 
+@dataclass
+class Policy:
+    """An attribute-based row filter or column mask, with the fields of its REST document."""
+
+    name: str
+    on_securable_type: str
+    on_securable_fullname: str
+    policy_type: str = ""
+    for_securable_type: str = "TABLE"
+    to_principals: list[str] = field(default_factory=list)
+    except_principals: list[str] = field(default_factory=list)
+    when_condition: str | None = None
+    match_columns: list[dict[str, str]] = field(default_factory=list)
+    row_filter: dict[str, Any] | None = None
+    column_mask: dict[str, Any] | None = None
+    comment: str | None = None
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    created_at: int = field(default_factory=now_ms)
+    created_by: str = USER_NAME
+    updated_at: int = field(default_factory=now_ms)
+    updated_by: str = USER_NAME
+
+    @property
+    def identity(self) -> PolicyIdentity:
+        return (self.on_securable_type, self.on_securable_fullname, self.name)
+
+
+PolicyIdentity = tuple[str, str, str]
+"""CATALOG, SCHEMA or TABLE; the securable's full name; the policy's name."""
+
+
 @dataclass(frozen=True)
 class Grant:
     securable_type: str

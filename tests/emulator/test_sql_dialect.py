@@ -125,7 +125,7 @@ def test_a_replacement_drops_keys_and_keeps_tags_of_columns_that_stay(bench: Wor
         ("SELECT 1 FROM fact JOIN system.billing.usage", "NO_SUCH_CATALOG_EXCEPTION"),
         ("USE CATALOG main", "NO_SUCH_CATALOG_EXCEPTION"),
         ("UNDROP TABLE gold.fact", "UNDROP is not supported"),
-        ("CREATE POLICY p ON CATALOG x", "EMULATOR_NOT_SUPPORTED"),
+        ("DESCRIBE POLICY p ON CATALOG x", "EMULATOR_NOT_SUPPORTED"),
         ("SELECT * FROM information_schema.nope", "TABLE_OR_VIEW_NOT_FOUND"),
         ("SELECT BIN_FLOOR(1) FROM fact", "WRONG_NUM_ARGS"),
     ],

@@ -14,7 +14,7 @@ _FORBIDDEN_IN_KEYS = set(".,-=/:")
 
 
 def set_tags(match: Match, context: Context) -> Plan:
-    kind, name = securable(match.words[0], match.name, context)
+    kind, name = securable(_word(match), match.name, context)
     values, end = _pairs(match.statement, match.end)
     require_end(match.statement, end)
     _check_limits(context, kind, name, "", values)
@@ -22,10 +22,15 @@ def set_tags(match: Match, context: Context) -> Plan:
 
 
 def unset_tags(match: Match, context: Context) -> Plan:
-    kind, name = securable(match.words[0], match.name, context)
+    kind, name = securable(_word(match), match.name, context)
     keys, end = _keys(match.statement, match.end)
     require_end(match.statement, end)
     return fully_removed(match.statement, lambda store: store.tags.unset(kind, name, keys))
+
+
+def _word(match: Match) -> str:
+    """The kind of securable; a streaming table is a table."""
+    return match.words[0] if match.words else "TABLE"
 
 
 def set_column_tags(match: Match, context: Context) -> Plan:
