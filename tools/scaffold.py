@@ -31,6 +31,8 @@ READS = {
     "monitors": "gold.{name}",
     "alerts": "gold.fact_usage",
     "dashboards": "gold.fact_usage",
+    "policies": "gold.fact_usage",
+    "grants": "gold.fact_usage",
 }
 SAMPLES = {
     "string": '"1"',

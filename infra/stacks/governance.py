@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from health_monitor.spec import DefinitionErrors, Problem
-from health_monitor.spec.governance import EACH_DOMAIN, EVERYBODY
+from health_monitor.spec.governance import EACH_DOMAIN, EVERY_DOMAIN, EVERYBODY
 from health_monitor.spec.tagging import governed_tags
 
 from infra.constructs.base import Reference
@@ -45,7 +45,7 @@ class GovernanceStack:
 
     def _refuse_unknown_roles(self) -> None:
         """A policy or grant for a group that the environment does not name."""
-        known = {EVERYBODY, EACH_DOMAIN, *self._environment.groups.by_role}
+        known = {EVERYBODY, EACH_DOMAIN, EVERY_DOMAIN, *self._environment.groups.by_role}
         file = f"environments/{self._environment.name}.yml"
         problems = []
         for definition, place, role in self._roles():

@@ -90,4 +90,3 @@ def test_masks_keep_joins_right_and_filters_show_ones_own(
         "platform.own_activity(UPPER(CURRENT_USER()))"
     ).collect()
     assert tuple(row) == (True, False, False, None, {"user": "masked"}, False, False, True)
-

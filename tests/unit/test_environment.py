@@ -62,8 +62,9 @@ def test_local_needs_the_emulator_only_and_reaches_nothing_else() -> None:
     assert environment.workspace.loopback_only
 
 
-def test_prod_names_a_variable_for_each_address_and_key() -> None:
+def test_prod_names_a_variable_for_its_workspace_each_address_and_key() -> None:
     assert load_environment("prod").terraform_variables == [
+        "TF_VAR_workspace_id",
         "TF_VAR_email_addresses",
         "TF_VAR_slack_url",
         "TF_VAR_pagerduty_key",
@@ -113,6 +114,13 @@ def test_all_problems_at_once_each_at_its_line(tmp_path: Path) -> None:
         ("url: https://hooks.slack.health-monitor.invalid/services/none",
          "url_variable: SLACK_URL", "TF_VAR_"),
         ("name: slack", "name: email", "stands twice"),
+        ("id: 1000000000000001", "id_variable: TF_VAR_x\n  id: 1", "exactly one of 'id_variable'"),
+        ("id: 1000000000000001", "id: 0", "workspace.id: '0' is not allowed"),
+        ("access: health_monitor_access_readers", "access: health_monitor_analysts",
+         "group 'health_monitor_analysts' is analysts already; each role has its own"),
+        ("access: health_monitor_access_readers", "Access: x", "groups.domains.Access"),
+        ("  groups: managed", "  groups: made", "'managed' or 'existing'"),
+        ("  owner: platform_team", "  holder: x", "tag 'owner' is missing"),
         ("ml, pipelines, semantic", "pipelines, semantic", "stack 'pipelines' needs ml"),
         ("pipelines, semantic", "pipelines, pipeline", "'pipeline' is not allowed"),
         ("name: local", "name: lokal", "must be the file's: 'local'"),

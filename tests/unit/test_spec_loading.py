@@ -87,7 +87,9 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
     )
     told = "\n".join(problems(write(tmp_path, files)))
     assert "bronze/billing/usage.yml:3: 'mode' is 'stream'; allowed: 'append'" in told
-    assert "bronze/billing/usage.yml:8: unknown key 'colour'; allowed: comment, source" in told
+    assert (
+        "bronze/billing/usage.yml:8: unknown key 'colour'; allowed: comment, tags, source" in told
+    )
     assert "gold/billing/other.yml:2: key 'name': the path says it already" in told
     assert "gold/billing/other.yml:1: key 'grain' is missing" in told
     assert "gold/Billing/x.yml:1: domain and file name: lower case" in told

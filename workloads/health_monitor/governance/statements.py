@@ -86,9 +86,9 @@ def tag_statements(
 def grant_statements(
     definitions: Definitions, groups: Mapping[str, str], state: State, catalog: str
 ) -> Iterator[str]:
-    """Grants on gold tables that exist to the groups that grants name; others stay."""
+    """On gold tables our groups have what grants say and no more; other principals' stay."""
     wanted = granted(definitions, groups)
-    named = {group for _, group in wanted}
+    named = set(groups.values())
     ours = {
         place: privileges
         for place, privileges in state.grants.items()

@@ -10,29 +10,29 @@ from health_monitor.spec.base import Comment, Definition, Identifier, TagKey, Ta
 
 EVERYBODY = "everybody"
 EACH_DOMAIN = "domains"
+EVERY_DOMAIN = "every_domain"
 ROLES = ("workspace_admins", "data_engineers", "analysts", "monitoring")
 _ROLE = rf"{'|'.join(ROLES)}|domains\.[a-z][a-z0-9_]*"
 
 Role = Annotated[str, Field(pattern=rf"^({_ROLE})$")]
 RoleOrEverybody = Annotated[str, Field(pattern=rf"^({EVERYBODY}|{_ROLE})$")]
-RoleOrEachDomain = Annotated[str, Field(pattern=rf"^({EACH_DOMAIN}|{_ROLE})$")]
+RoleOrDomains = Annotated[str, Field(pattern=rf"^({EACH_DOMAIN}|{EVERY_DOMAIN}|{_ROLE})$")]
 
 
 class Grant(Definition):
     """What a role may do with some gold tables.
 
-    ``domains`` stands for each domain's group, with the tables of its own domain.
+    ``domains`` stands for each domain's group, with the tables of its own domain;
+    ``every_domain`` for the same groups, with the tables of all domains.
     """
 
     comment: Comment
-    to: RoleOrEachDomain
+    to: RoleOrDomains
     privileges: Annotated[
         list[Literal["SELECT", "MODIFY", "MANAGE", "APPLY_TAG", "BROWSE"]], Field(min_length=1)
     ]
-    tables: Annotated[str, Field(pattern=r"^[a-z0-9_*?]+$")]
+    tables: Annotated[list[Annotated[str, Field(pattern=r"^[a-z0-9_*?]+$")]], Field(min_length=1)]
     """Names of gold tables; * and ? as in names of files."""
-    referenced: bool = False
-    """Also the tables that foreign keys of these point to."""
 
 
 class Policy(Definition):

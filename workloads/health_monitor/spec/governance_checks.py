@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
-from health_monitor.spec.base import PII, Column
+from health_monitor.spec.base import PII, PII_TYPE, Column
 from health_monitor.spec.documents import Place
 from health_monitor.spec.functions import ScalarFunction, parse_scalar_function
 from health_monitor.spec.governance import Grant, Policy
-from health_monitor.spec.granting import granted_tables
 from health_monitor.spec.kinds import Gold
 from health_monitor.spec.loader import Definitions
 from health_monitor.spec.sql import SqlError
-from health_monitor.spec.tagging import column_tags
+from health_monitor.spec.tagging import TRUE, column_tags
 
 Wrong = Iterator[tuple[Place, str]]
 
@@ -44,16 +44,22 @@ def wrong_policy(definitions: Definitions, policy: Policy) -> Wrong:
         if function.returns != wanted:
             what = f"{policy.type.replace('_', ' ')} with {function.name}"
             yield ("type",), f"a {what} must give {wanted}; it gives {function.returns}"
-    columns = (column for table in _tables(definitions) for column in table.columns.values())
-    if not any(policy.matches(column_tags(column)) for column in columns):
-        yield ("column",), f"no column of a gold table has the tags {_shown(policy.column)}"
+    # A mask for a type that no column has yet is ready for the first one.
+    own = {key: value for key, value in policy.column.items() if key not in (PII, PII_TYPE)}
+    columns = [column_tags(c) for table in _tables(definitions) for c in table.columns.values()]
+    if not any(own.items() <= tags.items() for tags in columns):
+        yield ("column",), f"no column of a gold table has the tags {_shown(own)}"
+    if policy.column.get(PII, TRUE) != TRUE:
+        yield ("column", PII), f"{PII} is '{TRUE}' where it is at all"
 
 
 def wrong_grant(definitions: Definitions, grant: Grant) -> Wrong:
     """A pattern that no gold table has."""
-    if not granted_tables(definitions, grant, None):
-        known = ", ".join(sorted(definitions.gold))
-        yield ("tables",), f"no gold table is called '{grant.tables}'; there are: {known}"
+    for index, pattern in enumerate(grant.tables):
+        if not any(fnmatchcase(name, pattern) for name in definitions.gold):
+            known = ", ".join(sorted(definitions.gold))
+            message = f"no gold table is called '{pattern}'; there are: {known}"
+            yield ("tables", index), message
 
 
 def unprotected(definitions: Definitions, table: Gold) -> Wrong:
