@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from infra.constructs.input_variable import PREFIX
 from infra.environment import Environment
 from infra.policy.configuration import Configuration, Resource, blocks
 from infra.policy.rule import ResourceRule, Rule, Violation
@@ -54,13 +55,26 @@ class NoAccessForEverybody(ResourceRule):
 
 
 class WidestAccessForAdmins(ResourceRule):
-    """Only the group of workspace admins gets all privileges, or may give them to others."""
+    """Only the group of workspace admins gets all privileges, or may give them to others.
+
+    The jobs' service principal may manage a schema: only so can a job make policies on it.
+    """
 
     def findings(self, resource: Resource, environment: Environment) -> Iterator[str]:
         for principal, privileges in access(resource):
-            widest = sorted(WIDEST & set(privileges))
+            widest = WIDEST & set(privileges)
+            if resource.value("schema") and principal == _jobs(environment):
+                widest -= {"MANAGE"}
             if widest and principal != environment.groups.workspace_admins:
-                yield f"'{principal}' gets {', '.join(widest)}"
+                yield f"'{principal}' gets {', '.join(sorted(widest))}"
+
+
+def _jobs(environment: Environment) -> str | None:
+    """The service principal of the jobs, as a grant names it; None where there is none."""
+    if environment.run_as is None:
+        return None
+    name = environment.run_as.service_principal_variable.removeprefix(PREFIX)
+    return f"${{var.{name}}}"
 
 
 class AnalystsOnlyRead(ResourceRule):

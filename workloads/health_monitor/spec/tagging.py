@@ -27,8 +27,12 @@ def column_tags(column: Column) -> dict[str, str]:
     """The tags of a column; the base type of one with PII decides which function masks it."""
     if not column.contains_pii:
         return dict(column.tags)
-    base = column.type.partition("<")[0].partition("(")[0].strip().lower()
-    return {**column.tags, PII: TRUE, PII_TYPE: base}
+    return {**column.tags, PII: TRUE, PII_TYPE: base_type(column.type)}
+
+
+def base_type(text: str) -> str:
+    """A type without its precision and fields, in lower case."""
+    return text.partition("<")[0].partition("(")[0].strip().lower()
 
 
 def tagged(definitions: Definitions) -> Iterator[Tagged]:
