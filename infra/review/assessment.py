@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from infra.review import rules_access, rules_data, rules_other, rules_watch
+from infra.review import rules_access, rules_data, rules_governance, rules_other, rules_watch
 from infra.review.assets import LOADER
 from infra.review.changes import Action, Change
 from infra.review.risk import Risk
@@ -24,6 +24,12 @@ RULES: tuple[type[Rule], ...] = (
     rules_access.PiiTagRemoved,
     rules_access.PolicyWeakened,
     rules_access.ProtectionRemovedFromTable,
+    rules_governance.PolicyFileWeakened,
+    rules_governance.PiiMarkRemoved,
+    rules_governance.GrantFileWidened,
+    rules_governance.RoleGivenToGroup,
+    rules_governance.SeenFromElsewhere,
+    rules_governance.GovernedTagTaken,
     rules_watch.EndpointReplaced,
     rules_watch.AlertDeleted,
     rules_other.UnknownType,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -179,7 +180,9 @@ class ProtectionRemovedFromTable(Rule):
                 yield from self._lines(item)
 
     def _lines(self, item: Difference) -> Iterator[Reason]:
-        after = {line.strip() for line in item.after.splitlines()}
-        for line in item.before.splitlines():
-            if PROTECTION.search(line) and line.strip() not in after:
-                yield Reason(f"{item.where} loses the line: {shown(line.strip())}")
+        # The same line may stand several times: once a column.
+        after = Counter(line.strip() for line in item.after.splitlines())
+        before = Counter(line.strip() for line in item.before.splitlines())
+        for line, count in before.items():
+            if PROTECTION.search(line) and after[line] < count:
+                yield Reason(f"{item.where} loses the line: {shown(line)}")

@@ -92,25 +92,19 @@ def test_tags_of_tables_that_exist(small: Definitions) -> None:
     ]
 
 
-def test_a_tag_that_nobody_wants_goes_if_definitions_have_its_key(small: Definitions) -> None:
-    tags = {
-        "contains_pii": "true",
-        "domain": "other",
-        "layer": "gold",
-        "owner": "team",
-        "mine": "1",
-    }
+def test_a_tag_that_nobody_wants_goes_and_a_dropped_column_stays_hidden(
+    small: Definitions,
+) -> None:
+    usage = "gold.fact_usage"
+    personal = {"contains_pii": "true", "reviewed": "yes"}
     state = State(
-        columns={TABLE: {"user_email", "more"}},
-        tags={TABLE: tags},
-        column_tags={
-            (TABLE, "user_email"): {"contains_pii": "true", "pii_type": "string"},
-            (TABLE, "more"): {"contains_pii": "true", "reviewed": "yes"},
-        },
+        columns={usage: {"workspace_id", "no_longer_defined"}},
+        tags={usage: {"domain": "x", "layer": "gold", "owner": "team", "mine": "1"}},
+        column_tags={(usage, "workspace_id"): personal, (usage, "no_longer_defined"): personal},
     )
     assert list(tag_statements(small, "team", state, "main")) == [
-        "ALTER TABLE main.gold.dim_user SET TAGS ('domain' = 'access')",
-        "ALTER TABLE main.gold.dim_user ALTER COLUMN more UNSET TAGS ('contains_pii')",
+        "ALTER TABLE main.gold.fact_usage SET TAGS ('domain' = 'billing')",
+        "ALTER TABLE main.gold.fact_usage ALTER COLUMN workspace_id UNSET TAGS ('contains_pii')",
     ]
 
 

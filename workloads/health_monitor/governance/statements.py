@@ -70,14 +70,15 @@ def create_policy(
 def tag_statements(
     definitions: Definitions, owner: str, state: State, catalog: str
 ) -> Iterator[str]:
-    """Tags of tables and columns that exist; keys that definitions do not have stay."""
+    """Tags of tables and columns that exist and are defined; other keys than ours stay."""
     wanted = [table for table in tagged(definitions) if table.table in state.columns]
     ours = {*DERIVED_TAGS, *_keys(wanted)}
     for table in wanted:
         alter = f"ALTER {table.type} {full_name(catalog, table.table)}"
         tags = {**table.tags, "owner": owner}
         yield from _changed(alter, tags, state.tags.get(table.table, {}), ours)
-        for column in sorted(state.columns[table.table]):
+        # What a definition no longer names stays in the table, and stays hidden.
+        for column in sorted(state.columns[table.table] & table.known):
             place = f"{alter} ALTER COLUMN {quoted(column)}"
             found = state.column_tags.get((table.table, column), {})
             yield from _changed(place, table.columns.get(column, {}), found, ours)

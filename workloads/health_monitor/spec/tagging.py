@@ -21,6 +21,8 @@ class Tagged:
     """The word of ALTER: TABLE, VIEW or STREAMING TABLE."""
     tags: dict[str, str]
     columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()
+    """The columns that the definition names; a table may have others, from an earlier one."""
 
 
 def column_tags(column: Column) -> dict[str, str]:
@@ -46,7 +48,7 @@ def tagged(definitions: Definitions) -> Iterator[Tagged]:
         yield found
         # A row that broke a rule is kept whole.
         record = {"record": {PII: TRUE, PII_TYPE: "string"}} if PII in found.tags else {}
-        yield Tagged(silver.quarantine, found.type, found.tags, record)
+        yield Tagged(silver.quarantine, found.type, found.tags, record, frozenset({"record"}))
     for gold in definitions.gold.values():
         yield _tagged(gold, gold.type.upper(), dict(gold.columns))
     for view in definitions.metric_views.values():
@@ -61,7 +63,7 @@ def _tagged(table: TableDefinition, word: str, columns: dict[str, Column]) -> Ta
     found = {name: tags for name, column in columns.items() if (tags := column_tags(column))}
     personal = {PII: TRUE} if any(PII in tags for tags in found.values()) else {}
     tags = {**table.tags, "layer": table.kind, "domain": table.domain, **personal}
-    return Tagged(table.table, word, tags, found)
+    return Tagged(table.table, word, tags, found, frozenset(columns))
 
 
 def governed_tags(definitions: Definitions) -> dict[str, list[str]]:
