@@ -33,17 +33,17 @@ EXEMPTION = f"""exemptions:
 """
 
 
-def without_owner() -> Environment:
-    """Production as it is, but for the tag that says whose all of it is."""
+def without_cost_center() -> Environment:
+    """Production as it is, but for the tag that says who pays for it."""
     environment = load_environment("prod")
-    tags = {name: value for name, value in environment.tags.items() if name != "owner"}
+    tags = {name: value for name, value in environment.tags.items() if name != "cost_center"}
     return environment.model_copy(update={"tags": tags})
 
 
 @pytest.fixture
 def denied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
     """The command, with an environment that breaks a rule, and a folder of its own."""
-    environment = without_owner()
+    environment = without_cost_center()
     for name in environment.required_variables:
         monkeypatch.setenv(name, "https://health-monitor.invalid")
     monkeypatch.setattr(command, "load_environment", lambda name: environment)
@@ -64,7 +64,7 @@ def test_what_breaks_a_rule_ends_with_4_before_anything_is_asked_or_changed(
     assert command.main([name, "--env", "prod"]) == 4
     said = capsys.readouterr().out.splitlines()
     rule = "Tags say whose a thing is and who pays: project, environment, owner, cost_center"
-    assert f"pipelines: {JOB}: {rule}: tag owner is missing (tags_say_whose)" in said
+    assert f"pipelines: {JOB}: {rule}: tag cost_center is missing (tags_say_whose)" in said
     assert said[-1].startswith("policy of prod: ") and ", denied: " in said[-1]
 
 
@@ -89,11 +89,11 @@ def test_the_policy_alone_ends_with_0(
 def test_plain_cdktf_is_denied_too(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any
 ) -> None:
-    monkeypatch.setattr(app, "load_environment", lambda name: without_owner())
+    monkeypatch.setattr(app, "load_environment", lambda name: without_cost_center())
     output, synth = str(tmp_path / "out"), app.synth
     monkeypatch.setattr(app, "synth", lambda environment: synth(environment, output))
     assert app.main() == 4
-    assert "tag owner is missing" in capsys.readouterr().err
+    assert "tag cost_center is missing" in capsys.readouterr().err
 
 
 def exempted(folder: Path, text: str) -> Any:
