@@ -88,7 +88,7 @@ def catalog(definitions: Definitions) -> str:
 def _body(table: Table) -> Iterator[str]:
     meaning, _, how = table.comment.partition(" Technical: ")
     yield from textwrap.wrap(meaning, WIDTH, break_long_words=False, break_on_hyphens=False)
-    for name, text in {**_facts(table), "how": how}.items():
+    for name, text in {**_facts(table), **_personal(table), "how": how}.items():
         yield from textwrap.wrap(
             f"- {name}: {text}",
             WIDTH,
@@ -96,6 +96,13 @@ def _body(table: Table) -> Iterator[str]:
             break_long_words=False,
             break_on_hyphens=False,
         )
+
+
+def _personal(table: Table) -> dict[str, str]:
+    """The columns that say who somebody is; silver has those of its bronze table."""
+    marked = [name for name, column in table.columns.items() if column.contains_pii]
+    masked = "; masked" if isinstance(table, Gold) and table.type == "table" else ""
+    return {"personal": _names(marked) + masked} if marked else {}
 
 
 def _facts(table: Table) -> dict[str, str]:

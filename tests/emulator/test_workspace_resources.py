@@ -19,6 +19,9 @@ from databricks.sdk.errors import (
 )
 from databricks.sdk.service import catalog, dashboards, iam, jobs, settings, sql, workspace
 
+from emulator.settings import WORKSPACE_ID
+from emulator.sql.catalog_store import CatalogStore
+from emulator.sql.records import Function
 from tests.emulator.workspace_server import RunningWorkspace
 
 NOTEBOOK = b"# Databricks notebook source\nprint(1)\n"
@@ -356,3 +359,44 @@ def test_endpoint_without_config(client):
     client.serving_endpoints.delete("empty")
     with pytest.raises(NotFound):
         client.serving_endpoints.get("empty")
+
+
+def test_an_isolated_catalog_is_seen_from_where_it_is_bound(running, client):
+    path = "/api/2.1/unity-catalog/bindings/catalog/spark_catalog"
+    refused = running.http.patch(path, json={"add": [{"workspace_id": 7}]})
+    assert (refused.status_code, "isolation_mode" in refused.text) == (400, True)
+    client.catalogs.update("spark_catalog", isolation_mode=catalog.CatalogIsolationMode.ISOLATED)
+    (own,) = running.http.get(path).json()["bindings"]
+    assert str(own["workspace_id"]) == WORKSPACE_ID
+    running.http.patch(path, json={"add": [{"workspace_id": 7}]})
+    left = running.http.patch(path, json={"remove": [own]}).json()["bindings"]
+    assert left == [{"workspace_id": 7, "binding_type": "BINDING_TYPE_READ_WRITE"}]
+    assert running.http.get(path.replace("spark_catalog", "other")).status_code == 404
+
+
+def test_policies_need_their_function_and_are_sqls_too(running):
+    store = CatalogStore(running.state / "catalog.db")
+    path = "/api/2.1/unity-catalog/policies"
+    on = {"on_securable_type": "SCHEMA", "on_securable_fullname": "spark_catalog.gold"}
+    mask = {"function_name": "spark_catalog.gold.hide", "on_column": "c"}
+    policy = {
+        **on, "name": "hide", "policy_type": "POLICY_TYPE_COLUMN_MASK", "column_mask": mask,
+        "for_securable_type": "TABLE", "to_principals": ["account users"],
+        "match_columns": [{"condition": "has_tag('pii')", "alias": "c"}],
+    }  # fmt: skip
+    assert running.http.post(path, json=policy).status_code == 404
+    store.put(Function(catalog_name="spark_catalog", schema_name="gold", name="hide"))
+    made = running.http.post(path, json=policy).json()
+    assert policy.items() <= made.items()
+    assert running.http.post(path, json=policy).json()["error_code"].endswith("ALREADY_EXISTS")
+    wrong = {**policy, "name": "x", "policy_type": "POLICY_TYPE_ROW_FILTER"}
+    assert "row_filter is missing" in running.http.post(path, json=wrong).text
+    item = f"{path}/SCHEMA/spark_catalog.gold/hide"
+    change = {"to_principals": ["a"], "comment": "not asked for"}
+    changed = running.http.patch(f"{item}?update_mask=to_principals", json=change).json()
+    assert (changed["to_principals"], changed.get("comment"), changed["id"]) == (
+        ["a"], None, made["id"],
+    )  # fmt: skip
+    assert [p.name for p in store.policies.all()] == ["hide"]
+    assert running.http.delete(item).status_code == 200
+    assert running.http.get(item).status_code == 404
