@@ -16,7 +16,7 @@ SCHEMAS = {
     "gold": "Facts, dimensions, summaries and functions for analysts",
     "gold_monitoring": "Profile and drift of gold tables",
     "ml": "Registered models",
-    "platform": "Artifacts of the platform: the wheel that its jobs run",
+    "platform": "The platform's own: the wheel of its jobs, what they note, what hides data",
 }
 ARTIFACTS_VOLUME = "artifacts"
 

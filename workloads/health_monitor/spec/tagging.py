@@ -10,6 +10,11 @@ from health_monitor.spec.base import PII, PII_TYPE, Column, TableDefinition
 from health_monitor.spec.loader import Definitions
 
 TRUE = "true"
+# All of them, so that the first personal number is no change of the whole account.
+BASE_TYPES = (
+    "array", "bigint", "binary", "boolean", "date", "decimal", "double", "float", "int", "map",
+    "smallint", "string", "struct", "timestamp", "timestamp_ntz", "tinyint", "variant",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,9 @@ def _tagged(table: TableDefinition, word: str, columns: dict[str, Column]) -> Ta
 
 
 def governed_tags(definitions: Definitions) -> dict[str, list[str]]:
-    """The tags that policies ask for, each with all the values that definitions give it."""
+    """The tags that policies ask for, each with the values that it may have."""
     keys = {key for policy in definitions.policies.values() for key in policy.column}
-    values: dict[str, set[str]] = {key: set() for key in keys}
+    values = {key: set(BASE_TYPES) if key == PII_TYPE else set[str]() for key in keys}
     for table in tagged(definitions):
         for tags in (table.tags, *table.columns.values()):
             for key in keys & tags.keys():
