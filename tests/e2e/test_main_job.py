@@ -91,6 +91,20 @@ def test_a_source_that_is_not_there_is_not_assessed_to_the_end(
     assert "not_assessed" in sources[0]
 
 
+def test_who_sees_what_is_deployed_with_the_tables(warehouse: Warehouse) -> None:
+    """By the job, from definitions: policies, tags down to the pipeline's tables, grants."""
+    policies = {row[0] for row in warehouse.rows(f"SHOW POLICIES ON SCHEMA {CATALOG}.gold")}
+    assert policies == {"mask_personal_map", "mask_personal_text", "own_activity"}
+    shown = f"FROM {CATALOG}.information_schema.{{}} WHERE table_name = '{{}}'"
+    tags = "SELECT column_name " + shown + " AND tag_name = 'contains_pii' ORDER BY 1"
+    assert warehouse.rows(tags.format("column_tags", "silver_usage")) == [["identity_metadata"]]
+    aside = warehouse.rows(tags.format("column_tags", "silver_usage__expectations"))
+    assert aside == [["record"]]
+    grants = "SELECT privilege_type " + shown + " AND grantee = 'health_monitor_monitoring'"
+    granted = warehouse.rows(grants.format("table_privileges", "fact_usage"))
+    assert {"SELECT", "MANAGE"} <= {str(row[0]) for row in granted}
+
+
 def cost_dashboard(platform: Platform) -> str:
     """The Cost dashboard's page."""
     found = platform.variables
