@@ -1,16 +1,21 @@
-"""Catalog, schemas, the volume with the wheel, and who may read and write them."""
+"""Catalog, schemas, the volume with the wheel, who may use them, and where notifications go."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from infra.constructs.base import Reference
 from infra.constructs.catalog import Catalog
+from infra.constructs.exchange import export
 from infra.constructs.grants import Grants
+from infra.constructs.input_variable import input_variable
+from infra.constructs.notification_destination import NotificationDestination
 from infra.constructs.schema import Schema
 from infra.constructs.volume import Volume
 from infra.constructs.wheel_file import WheelFile
+from infra.environment import Destination, EmailDestination, SlackDestination
 from infra.naming import ARTIFACTS_VOLUME, SCHEMAS
-from infra.stacks.base import Platform, new_stack, run_as
+from infra.stacks.base import Platform, addresses, destination_export, new_stack, run_as
 
 READ = ("USE_SCHEMA", "SELECT", "EXECUTE")
 WRITE = (
@@ -60,6 +65,32 @@ class GovernanceStack:
             self.stack, path=platform.naming.volume_path(wheel.name), wheel=wheel, volume=volume
         )
         self._grants(catalog, schemas)
+        for destination in environment.destinations:
+            export(self.stack, destination_export(destination.name), self._destination(destination))
+
+    def _destination(self, destination: Destination) -> Reference:
+        values: dict[str, Any]
+        if isinstance(destination, EmailDestination):
+            values = {"addresses": addresses(self.stack, destination)}
+        elif isinstance(destination, SlackDestination):
+            values = {"slack_url": self._secret(destination.url_variable, destination.url)}
+        else:
+            key = self._secret(destination.integration_key_variable, destination.integration_key)
+            values = {"pagerduty_key": key}
+        made = NotificationDestination(
+            self.stack,
+            name=destination.name,
+            display_name=self._platform.naming.title(destination.name.replace("_", " ")),
+            **values,
+        )
+        return made.id
+
+    def _secret(self, variable: str | None, placeholder: str | None) -> Any:
+        if variable is None:
+            return placeholder
+        return input_variable(
+            self.stack, variable, sensitive=True, description="Secret of a notification destination"
+        )
 
     def _schema(self, catalog: Catalog, name: str) -> Schema:
         environment = self._platform.environment

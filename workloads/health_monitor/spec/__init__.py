@@ -10,9 +10,11 @@ from os import PathLike
 from pathlib import Path
 
 from health_monitor import __version__
+from health_monitor.spec.jobs import Job, JobTask
 from health_monitor.spec.kinds import (
     Alert,
     Bronze,
+    Check,
     Dashboard,
     Function,
     Gold,
@@ -29,11 +31,14 @@ from health_monitor.spec.sql import qualify
 __all__ = [
     "Alert",
     "Bronze",
+    "Check",
     "Dashboard",
     "DefinitionErrors",
     "Definitions",
     "Function",
     "Gold",
+    "Job",
+    "JobTask",
     "MetricView",
     "Model",
     "Monitor",

@@ -10,6 +10,9 @@ from health_monitor.spec.base import Definition
 from health_monitor.spec.dashboards import check_dashboard
 from health_monitor.spec.documents import Place
 from health_monitor.spec.functions import parse_function
+from health_monitor.spec.information_schema import INFORMATION_SCHEMA
+from health_monitor.spec.job_references import JobReferences
+from health_monitor.spec.jobs import Job, placeholders
 from health_monitor.spec.loader import Definitions
 from health_monitor.spec.platform import PLATFORM_TABLES
 from health_monitor.spec.problems import Problem
@@ -38,7 +41,7 @@ def silver_columns(table: kinds.Silver, bronze: kinds.Bronze) -> list[str]:
 
 def shapes(definitions: Definitions) -> dict[str, frozenset[str]]:
     """Every table of the platform with its columns."""
-    found: dict[str, frozenset[str]] = dict(PLATFORM)
+    found: dict[str, frozenset[str]] = {**PLATFORM, **INFORMATION_SCHEMA}
     for bronze in definitions.bronze.values():
         found[bronze.table] = frozenset(bronze_columns(bronze))
     for silver in definitions.silver.values():
@@ -94,6 +97,8 @@ class References:
             "monitors": self._monitor,
             "alerts": self._alert,
             "dashboards": self._dashboard,
+            "checks": self._check,
+            "jobs": self._job,
         }
         for definition in self.definitions:
             checks[definition.kind](definition)
@@ -312,6 +317,29 @@ class References:
         self._among(alert, ("source",), [alert.source.column], given)
         if alert.threshold and alert.threshold.column:
             self._among(alert, ("threshold",), [alert.threshold.column], given)
+
+    def _check(self, check: kinds.Check) -> None:
+        if not check.sql:
+            self._say(check, (), f"no query: {check.path.removesuffix('.yml')}.sql is missing")
+            return
+        self._query(check.sql_path, check.sql)
+        try:
+            given = output_columns(check.sql)
+        except SqlError:
+            return
+        self._among(check, ("says",), placeholders([check.says]), given)
+        if check.domain not in self.definitions.jobs:
+            known = ", ".join(sorted(self.definitions.jobs)) or "none"
+            self._say(check, (), f"no job {check.domain} asks this; there are: {known}")
+
+    def _job(self, job: Job) -> None:
+        items = self.definitions.items(job.each) if job.each else [None]
+        made = {job.name_for(item) for item in items}
+        for other in self.definitions.jobs.values():
+            if other.name in made and other is not job:
+                self._say(job, ("makes",), f"name '{other.name}' is taken by {other.path}")
+        for place, message in JobReferences(self.definitions.jobs).check(job):
+            self._say(job, place, message)
 
     def _dashboard(self, dashboard: kinds.Dashboard) -> None:
         file = str(self.definitions.root / dashboard.path)

@@ -12,7 +12,9 @@ from sqlglot.dialects.databricks import Databricks
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-SCHEMAS = frozenset({"bronze", "silver", "gold", "gold_monitoring", "ml", "platform"})
+SCHEMAS = frozenset(
+    {"bronze", "silver", "gold", "gold_monitoring", "ml", "platform", "information_schema"}
+)
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Shapes = Mapping[str, frozenset[str]]
