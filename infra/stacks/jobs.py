@@ -140,6 +140,8 @@ class DefinedJobs:
             "catalog": environment.catalog,
             "system_catalog": environment.system_catalog,
             "currency": environment.currency,
+            "admins": groups.workspace_admins,
+            "job_prefix": naming.job(""),
             "principals": ",".join([*named, *([principal] if principal is not None else [])]),
             **{f"{name}_pipeline": made.text for name, made in self._pipelines.items()},
         }

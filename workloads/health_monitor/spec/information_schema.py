@@ -6,6 +6,7 @@ GRANTED = ("grantor", "grantee", "privilege_type", "is_grantable", "inherited_fr
 TABLE = ("table_catalog", "table_schema", "table_name")
 TAG = ("catalog_name", "schema_name", "table_name", "tag_name", "tag_value")
 VIEWS: dict[str, tuple[str, ...]] = {
+    "information_schema_catalog_name": ("catalog_name",),
     "catalog_privileges": ("catalog_name", *GRANTED),
     "schema_privileges": ("catalog_name", "schema_name", *GRANTED),
     "table_privileges": (*TABLE, *GRANTED),

@@ -15,7 +15,15 @@ PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 # What a job can be made for each of.
 EACH = ("domain", "model")
 # What an environment, or what was deployed there, gives to parameters.
-VALUES = ("catalog", "system_catalog", "currency", "principals", "silver_pipeline")
+VALUES = (
+    "catalog",
+    "system_catalog",
+    "currency",
+    "principals",
+    "admins",
+    "job_prefix",
+    "silver_pipeline",
+)
 # What a model's jobs know of their own model.
 MODEL_VALUES = ("experiment", "endpoint")
 

@@ -16,8 +16,16 @@ from health_monitor.spec.jobs import Job, placeholders
 from health_monitor.spec.loader import Definitions
 from health_monitor.spec.platform import PLATFORM_TABLES
 from health_monitor.spec.problems import Problem
-from health_monitor.spec.sql import Checker, SqlError, expression_columns, output_columns
+from health_monitor.spec.sql import (
+    Checker,
+    SqlError,
+    expression_columns,
+    output_columns,
+    parameters,
+)
 
+# What the job of a runbook gives to its checks.
+CHECK_VALUES = ("admins", "job_prefix", "principals")
 BRONZE_ADDS = ("ingested_at", "row_key", "rescued_data")
 SNAPSHOT_ADDS = ("snapshot_date",)
 QUARANTINE = frozenset({"record", "broken_rules", "quarantined_at", "batch"})
@@ -328,6 +336,13 @@ class References:
         except SqlError:
             return
         self._among(check, ("says",), placeholders([check.says]), given)
+        for name in sorted(parameters(check.sql)):
+            if name not in CHECK_VALUES:
+                known = ", ".join(f":{value}" for value in CHECK_VALUES)
+                problem = f"parameter :{name} does not exist; there are: {known}"
+                self.problems.append(
+                    Problem(str(self.definitions.root / check.sql_path), 1, problem)
+                )
         if check.domain not in self.definitions.jobs:
             known = ", ".join(sorted(self.definitions.jobs)) or "none"
             self._say(check, (), f"no job {check.domain} asks this; there are: {known}")

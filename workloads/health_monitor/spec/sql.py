@@ -187,3 +187,8 @@ def tables_of(sql: str) -> set[str]:
     """The two-part names of the tables that a query reads."""
     names = {_table_name(table) for table in parse(sql).find_all(exp.Table)}
     return {name for name in names if "." in name}
+
+
+def parameters(sql: str) -> set[str]:
+    """The names of a query's parameter markers, as in ``:name``."""
+    return {marker.name for marker in parse(sql).find_all(exp.Placeholder)}
