@@ -31,6 +31,8 @@ READS = {
     "monitors": "gold.{name}",
     "alerts": "gold.fact_usage",
     "dashboards": "gold.fact_usage",
+    "checks": "gold.fact_usage",
+    "jobs": "gold.fact_usage",
 }
 SAMPLES = {
     "string": '"1"',

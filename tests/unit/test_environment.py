@@ -68,6 +68,7 @@ def test_prod_names_a_variable_for_each_address_and_key() -> None:
         "TF_VAR_slack_url",
         "TF_VAR_pagerduty_key",
         "TF_VAR_run_as_service_principal",
+        "TF_VAR_budget_policy_id",
     ]
 
 

@@ -12,7 +12,7 @@ SELECT
   grantee,
   securable,
   name,
-  CONCAT_WS(', ', SORT_ARRAY(COLLECT_SET(privilege_type))) AS privileges
+  CONCAT_WS(', ', SORT_ARRAY(COLLECT_SET(REPLACE(privilege_type, '_', ' ')))) AS privileges
 FROM granted
 WHERE COALESCE(inherited_from, 'NONE') = 'NONE'
   AND NOT ARRAY_CONTAINS(SPLIT(:principals, ','), grantee)
