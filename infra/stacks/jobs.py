@@ -82,8 +82,10 @@ class DefinedJobs:
         self._ids[name] = made.id
 
     def _cron(self, job: JobDefinition) -> str | None:
-        if job.schedule is None or job.schedule.environment is None:
-            return job.schedule and job.schedule.cron
+        if job.schedule is None:
+            return None
+        if job.schedule.environment is None:
+            return job.schedule.cron
         cron: str = getattr(self._platform.environment.schedules, job.schedule.environment)
         return cron
 
