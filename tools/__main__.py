@@ -12,7 +12,10 @@ from typing import Any
 from tools.console import DriverError, Steps
 
 INTERRUPTED = 130
-KINDS = "bronze, silver, gold, functions, metric_views, models, monitors, alerts, dashboards"
+KINDS = (
+    "bronze, silver, gold, functions, metric_views, models, monitors, alerts, dashboards, checks, "
+    "jobs"
+)
 
 
 def main() -> int:

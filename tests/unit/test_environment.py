@@ -127,6 +127,28 @@ def test_single_mistakes(tmp_path: Path, old: str, new: str, expected: str) -> N
     assert any(expected in problem for problem in found), found
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "place", "expected"),
+    [
+        ("severities: [critical]", "severities: [P1]", "[P1]",
+         "destinations[2].severities[0]: 'P1' is not allowed; allowed: 'info', 'warning' or "
+         "'critical'"),
+        ("severities: [info, warning, critical]", "severities: [warning, critical]",
+         "destinations:", "severity 'info' has no destination; name it in 'severities' of one"),
+        ("  - kind: slack\n    name: slack\n    url: https://hooks.slack.health-monitor.invalid/"
+         "services/none\n    severities: [warning, critical]",
+         "  - kind: email\n    name: more\n    addresses: [a@b.invalid]\n    severities: [critical]"
+         "  # twice", "# twice",
+         "severity 'critical' has a mailing list already; use one for it"),
+    ],
+)  # fmt: skip
+def test_each_severity_is_told_to_somebody_and_to_one_mailing_list(
+    tmp_path: Path, old: str, new: str, place: str, expected: str
+) -> None:
+    text = replaced((old, new))
+    assert f"local.yml:{line_of(text, place)}: {expected}" in problems(tmp_path, text)
+
+
 def test_broken_yaml_is_a_problem_with_a_line(tmp_path: Path) -> None:
     found = problems(tmp_path, "name: local\ntags: [a, b\nstacks: {\n")
     assert len(found) == 1
