@@ -63,9 +63,9 @@ def test_the_jobs_of_the_runbooks_run_and_keep_what_they_found(
         assert "not_checked" not in own.values(), log
 
     count = f"SELECT COUNT(*) FROM {CATALOG}.gold.get_source_status('{{}}')"
-    for check, status in (("assessed", "not_assessed"), ("fresh", "stale")):
+    for check, asked_for in (("assessed", "not_assessed"), ("fresh", "stale")):
         asked = next(findings for _, name, _, findings, _ in kept if name == f"sources_are_{check}")
-        assert asked == warehouse.row(count.format(status))[0]
+        assert asked == warehouse.row(count.format(asked_for))[0]
     assert found["cost_agrees_with_source"] == ("ok", None)
     assert found["grants_are_those_of_the_platform"] == ("ok", None)
     assert found["only_admins_may_do_all"] == ("ok", None)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from health_monitor.ml import train
 from health_monitor.ml.comparison import objections
 from health_monitor.operations.checks import Outcome, ask_all, found, report, verdict
 from health_monitor.operations.recovery_drill import (
@@ -17,8 +19,10 @@ from health_monitor.operations.recovery_drill import (
     earlier_version,
     scratch_of,
 )
-from health_monitor.spec import Check
+from health_monitor.spec import Check, load_definitions
 from pyspark.errors import AnalysisException
+
+DEFINITIONS = Path(__file__).parents[1] / "infra" / "definitions"
 
 
 def check(name: str = "late", *, fails: bool = True, most: int = 2) -> Check:
@@ -147,3 +151,24 @@ def test_a_worse_version_does_not_become_champion(
 
 def test_nothing_to_compare_is_no_objection() -> None:
     assert objections(flags(set(), 0), flags(set(), 0), contamination=0.01) == []
+
+
+def test_training_keeps_the_champion_where_a_version_is_worse(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = load_definitions(DEFINITIONS).models["cost_anomaly_detector"]
+    given: dict[str, set[int]] = {"3": {1, 2, 3}, "4": {1, 2}, "5": {1}}
+    monkeypatch.setattr(train, "_flags", lambda name, version, features: flags(given[version]))
+    monkeypatch.setattr(train, "_champion", lambda name: None)
+    train._compare("c.ml.m", "5", pd.DataFrame(), model)
+    monkeypatch.setattr(train, "_champion", lambda name: "3")
+    train._compare("c.ml.m", "4", pd.DataFrame(), model)
+    assert capsys.readouterr().out.splitlines() == [
+        "c.ml.m: version 5 is the first",
+        "c.ml.m: version 4 is no worse than version 3",
+    ]
+    with pytest.raises(
+        train.TrainingError,
+        match=r"c\.ml\.m: version 5 is worse than version 3, which stays champion: it finds 1 of",
+    ):
+        train._compare("c.ml.m", "5", pd.DataFrame(), model)

@@ -34,7 +34,7 @@ def test_every_kind_has_its_template() -> None:
 
 
 def test_a_first_version_of_every_kind_is_valid(tmp_path: Path) -> None:
-    """Beside the definitions of this repository; a monitor needs a table without one, a check a job."""
+    """Beside this repository's definitions; a monitor needs a free table, a check needs a job."""
     shutil.copytree(ROOT / DEFINITIONS, tmp_path / DEFINITIONS)
     names = dict.fromkeys(SUFFIXES, "fact_first") | {"metric_views": "first"}
     domains = dict.fromkeys(SUFFIXES, "support") | {"checks": "daily_health_check"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from health_monitor.spec.documents import Place
-from health_monitor.spec.jobs import Job, JobTask, placeholders
+from health_monitor.spec.jobs import PIPELINES, Job, JobTask, placeholders
 
 # What a layer may run. A master runs an atomic job only while it sets the platform up.
 RUNS = {"atomic": (), "composite": ("atomic",), "master": ("composite", "atomic")}
@@ -36,6 +36,9 @@ class JobReferences:
             if name not in job.tasks:
                 known = ", ".join(job.tasks)
                 yield (*place, "after"), f"task {name} does not exist; there are: {known}"
+        if task.pipeline is not None and job.stack != PIPELINES:
+            message = f"only jobs of the stack {PIPELINES} start a pipeline; this is in {job.stack}"
+            yield (*place, "pipeline"), message
         if (task.job is None) != (job.layer == "atomic"):
             yield (
                 place,

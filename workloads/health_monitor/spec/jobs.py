@@ -15,15 +15,9 @@ PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 # What a job can be made for each of.
 EACH = ("domain", "model")
 # What an environment, or what was deployed there, gives to parameters.
-VALUES = (
-    "catalog",
-    "system_catalog",
-    "currency",
-    "principals",
-    "admins",
-    "job_prefix",
-    "silver_pipeline",
-)
+VALUES = ("catalog", "system_catalog", "currency", "principals", "admins", "job_prefix")
+# The stack of the pipelines: only its jobs can start one, or know its id.
+PIPELINES = "pipelines"
 # What a model's jobs know of their own model.
 MODEL_VALUES = ("experiment", "endpoint")
 
@@ -96,7 +90,8 @@ class Job(Definition):
     def known_values(self) -> frozenset[str]:
         """The placeholders that its parameters may have."""
         own = {"domain": ("domain",), "model": ("model", *MODEL_VALUES), None: ()}[self.each]
-        return frozenset((*VALUES, *own))
+        pipelines = ("silver_pipeline",) if self.stack == PIPELINES else ()
+        return frozenset((*VALUES, *pipelines, *own))
 
 
 def filled(template: str, values: dict[str, str]) -> str:
