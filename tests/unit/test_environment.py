@@ -186,6 +186,9 @@ PLACES = {"path: terraform.tfstate": "backend:", "null": "run_as:"}
         ("  service_principal_variable: TF_VAR_run_as_service_principal", "  null",
          "production runs as a service principal; name its variable: "
          "run_as.service_principal_variable"),
+        ("budget_policy_id_variable: TF_VAR_budget_policy_id", "budget_policy_id_variable: null",
+         "production bills serverless compute to a budget policy; name its variable: "
+         "budget_policy_id_variable"),
         ("addresses_variable: TF_VAR_email_addresses", DIRECT,
          "production takes no literal 'addresses'; use 'addresses_variable'"),
         ("integration_key_variable: TF_VAR_pagerduty_key", "integration_key: none.invalid",
