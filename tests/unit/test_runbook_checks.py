@@ -123,6 +123,8 @@ def test_a_drill_fails_where_other_rows_come_back() -> None:
     for after in (Content(2, "18"), Content(1, "17"), Content(0, None)):
         other = Drill("gold.a", 4, 5, before, after, 1, 2).outcome
         assert other.is_wrong and "NOT the same" in other.lines[0]
+    empty = Drill("gold.a", 4, 5, Content(0, None), Content(0, None), 1, 2).outcome
+    assert (empty.status, empty.findings) == ("not_checked", None)
 
 
 def flags(flagged: set[int], rows: int = 1000) -> pd.Series:

@@ -12,8 +12,6 @@ from health_monitor.spec.base import Definition, Identifier, Part, Schedule, Sev
 
 Layer = Literal["atomic", "composite", "master"]
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-# What a job can be made for each of.
-EACH = ("domain", "model")
 # What an environment, or what was deployed there, gives to parameters.
 VALUES = ("catalog", "system_catalog", "currency", "principals", "admins", "job_prefix")
 # The stack of the pipelines: only its jobs can start one, or know its id.
