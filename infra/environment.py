@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
+from health_monitor.spec.base import Severity
 from health_monitor.spec.documents import Document, read_document
 from health_monitor.spec.problems import Problem
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -123,6 +124,11 @@ class Retries(Part):
     wait_minutes: Annotated[int, Field(ge=0, le=60)]
 
 
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+Severities = Annotated[list[Severity], Field(min_length=1)]
+"""Of which failed jobs and alerts a destination is told."""
+
+
 class EmailDestination(Part):
     """Addresses, comma separated in the variable."""
 
@@ -130,7 +136,7 @@ class EmailDestination(Part):
     name: Name
     addresses_variable: TerraformVariable | None = None
     addresses: list[Placeholder] = []
-    job_failures: bool
+    severities: Severities
 
     @model_validator(mode="after")
     def _one_source(self) -> EmailDestination:
@@ -146,6 +152,7 @@ class SlackDestination(Part):
     name: Name
     url_variable: TerraformVariable | None = None
     url: Placeholder | None = None
+    severities: Severities
 
     @model_validator(mode="after")
     def _one_source(self) -> SlackDestination:
@@ -161,6 +168,7 @@ class PagerDutyDestination(Part):
     name: Name
     integration_key_variable: TerraformVariable | None = None
     integration_key: Placeholder | None = None
+    severities: Severities
 
     @model_validator(mode="after")
     def _one_source(self) -> PagerDutyDestination:
@@ -223,6 +231,7 @@ class Environment(Part):
     destinations: list[Destination]
     run_as: RunAs | None
     account: Account
+    budget_policy_id_variable: TerraformVariable | None
     groups: Groups
     backend: Backend
     tags: Annotated[dict[Name, Text], AfterValidator(_has_owner)]
@@ -246,6 +255,7 @@ class Environment(Part):
         """The TF_VAR_ variables that the file names."""
         parts = [self.workspace, *self.destinations, *([self.run_as] if self.run_as else [])]
         values = [value for part in parts for value in part.model_dump().values()]
+        values.append(self.budget_policy_id_variable)
         return [text for text in values if isinstance(text, str) and text.startswith("TF_VAR_")]
 
     def missing_variables(self, variables: Mapping[str, str]) -> list[str]:
@@ -292,6 +302,7 @@ def _cross_checks(document: Document, name: str) -> list[Problem]:
     problems += _stack_problems(document, data.get("stacks"))
     problems += _repeated_destinations(document, data.get("destinations"))
     problems += _shared_groups(document, data.get("groups"))
+    problems += _untold(document, data.get("destinations"))
     problems += refusals(document)
     return problems
 
@@ -343,4 +354,26 @@ def _shared_groups(document: Document, groups: Any) -> list[Problem]:
             message = f"group '{group}' is {seen[group]} already; each role has its own"
             problems.append(document.problem(place, message))
         seen.setdefault(group, role)
+    return problems
+
+
+def _untold(document: Document, destinations: Any) -> list[Problem]:
+    """A severity that no destination takes; and one that two mailing lists take."""
+    if not isinstance(destinations, list):
+        return []
+    told: dict[str, list[str]] = {severity: [] for severity in SEVERITIES}
+    problems = []
+    for index, item in enumerate(destinations):
+        named = item.get("severities") if isinstance(item, dict) else None
+        for severity in named if isinstance(named, list) else []:
+            if severity not in told:
+                continue
+            if item.get("kind") == "email" and "email" in told[severity]:
+                message = f"severity '{severity}' has a mailing list already; use one for it"
+                problems.append(document.problem(("destinations", index, "severities"), message))
+            told[severity].append(str(item.get("kind")))
+    for severity, kinds in told.items():
+        if not kinds:
+            message = f"severity '{severity}' has no destination; name it in 'severities' of one"
+            problems.append(document.problem(("destinations",), message))
     return problems

@@ -32,7 +32,8 @@ def refusals(document: Document) -> list[Problem]:
     """What is refused in this file."""
     problems = list(_secrets(document))
     if document.data.get("production") is True:
-        for refused in (_demands, _local_state, _service_principal, _literals, _persons):
+        checks = (_demands, _local_state, _service_principal, _budget_policy, _literals, _persons)
+        for refused in checks:
             problems += refused(document)
     return problems
 
@@ -69,6 +70,15 @@ def _service_principal(document: Document) -> Iterator[Problem]:
             "name its variable: run_as.service_principal_variable"
         )
         yield document.problem(("run_as",), message)
+
+
+def _budget_policy(document: Document) -> Iterator[Problem]:
+    key = "budget_policy_id_variable"
+    if key in document.data and not document.data[key]:
+        message = (
+            f"production bills serverless compute to a budget policy; name its variable: {key}"
+        )
+        yield document.problem((key,), message)
 
 
 def _literals(document: Document) -> Iterator[Problem]:

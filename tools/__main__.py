@@ -14,7 +14,7 @@ from tools.console import DriverError, Steps
 INTERRUPTED = 130
 KINDS = (
     "bronze, silver, gold, functions, metric_views, models, monitors, alerts, dashboards, "
-    "policies, grants"
+    "policies, grants, checks, jobs"
 )
 
 

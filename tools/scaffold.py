@@ -33,6 +33,8 @@ READS = {
     "dashboards": "gold.fact_usage",
     "policies": "gold.fact_usage",
     "grants": "gold.fact_usage",
+    "checks": "gold.fact_usage",
+    "jobs": "gold.fact_usage",
 }
 SAMPLES = {
     "string": '"1"',

@@ -16,11 +16,15 @@ def export(scope: Any, name: str, reference: Reference) -> None:
 
 
 class Imports:
-    """The outputs of an earlier stack."""
+    """The outputs of an earlier stack, whose state is declared once however often it is read."""
 
     def __init__(self, scope: Any, stack: str, backend: dict[str, Any]) -> None:
-        self._state = DataTerraformRemoteStateS3(scope, f"state_{stack}", **backend)
-        self._state.override_logical_id(stack)
+        name = f"state_{stack}"
+        state = scope.node.try_find_child(name)
+        if state is None:
+            state = DataTerraformRemoteStateS3(scope, name, **backend)
+            state.override_logical_id(stack)
+        self._state = state
 
     def reference(self, name: str) -> Reference:
         return Reference(self._state.get_string(name))

@@ -22,6 +22,9 @@ from cdktf_cdktf_provider_databricks.job import (
     JobTaskPipelineTask,
     JobTaskPythonWheelTask,
     JobTaskRunJobTask,
+    JobWebhookNotifications,
+    JobWebhookNotificationsOnDurationWarningThresholdExceeded,
+    JobWebhookNotificationsOnFailure,
 )
 
 from infra.constructs.base import Reference, pin
@@ -36,6 +39,14 @@ Layer = Literal["atomic", "composite", "master"]
 
 
 @dataclass(frozen=True)
+class Told:
+    """Who is told of a failed or slow run: addresses, and notification destinations."""
+
+    emails: Any | None
+    destinations: Sequence[Reference]
+
+
+@dataclass(frozen=True)
 class Operations:
     """What an environment says about everything that runs: names, wheel, owner, who is told."""
 
@@ -43,9 +54,10 @@ class Operations:
     wheel: str
     tags: Mapping[str, str]
     run_as: Any | None
-    failure_emails: Any | None
+    told: Mapping[str, Told]
     pause_status: str
     retries: Retries
+    budget_policy: Any | None
 
 
 @dataclass(frozen=True)
@@ -122,9 +134,11 @@ class Job:
         tasks: Sequence[Task],
         timeout_minutes: int,
         operations: Operations,
+        severity: str,
         packages: Sequence[str] = (),
         cron: str | None = None,
     ) -> None:
+        told = operations.told[severity]
         resource = DatabricksJob(
             scope,
             f"job_{name}",
@@ -137,7 +151,9 @@ class Job:
             queue=JobQueue(enabled=True),
             schedule=_schedule(cron, operations.pause_status),
             health=_slow(timeout_minutes),
-            email_notifications=_notifications(operations.failure_emails),
+            email_notifications=_emails(told.emails),
+            webhook_notifications=_webhooks(told.destinations),
+            budget_policy_id=operations.budget_policy,
             run_as=_run_as(operations.run_as),
             tags={**operations.tags, "layer": layer},
         )
@@ -182,7 +198,21 @@ def _slow(timeout_minutes: int) -> Any:
     return JobHealth(rules=[rule])
 
 
-def _notifications(addresses: Any | None) -> Any:
+def _webhooks(destinations: Sequence[Reference]) -> Any:
+    if not destinations:
+        return None
+    return JobWebhookNotifications(
+        on_failure=[
+            JobWebhookNotificationsOnFailure(id=destination.text) for destination in destinations
+        ],
+        on_duration_warning_threshold_exceeded=[
+            JobWebhookNotificationsOnDurationWarningThresholdExceeded(id=destination.text)
+            for destination in destinations
+        ],
+    )
+
+
+def _emails(addresses: Any | None) -> Any:
     if addresses is None:
         return None
     return JobEmailNotifications(

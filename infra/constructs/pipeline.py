@@ -19,6 +19,8 @@ from cdktf_cdktf_provider_databricks.pipeline import (
 from infra.constructs.base import Reference, pin
 from infra.constructs.job import Operations
 
+PIPELINE_SEVERITY = "warning"
+
 
 class Pipeline:
     """One notebook's streaming tables in one schema."""
@@ -51,6 +53,7 @@ class Pipeline:
             environment=PipelineEnvironment(dependencies=[operations.wheel]),
             notification=_failures(operations),
             tags=dict(operations.tags),
+            budget_policy_id=operations.budget_policy,
             run_as=_run_as(operations.run_as),
         )
         pin(resource, "pipeline", name)
@@ -58,10 +61,11 @@ class Pipeline:
 
 
 def _failures(operations: Operations) -> Any:
-    if operations.failure_emails is None:
+    told = operations.told[PIPELINE_SEVERITY]
+    if told.emails is None:
         return None
     alerts = ["on-update-failure", "on-update-fatal-failure", "on-flow-failure"]
-    return [PipelineNotification(email_recipients=operations.failure_emails, alerts=alerts)]
+    return [PipelineNotification(email_recipients=told.emails, alerts=alerts)]
 
 
 def _run_as(service_principal: Any | None) -> Any:

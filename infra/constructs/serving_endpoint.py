@@ -14,11 +14,20 @@ from infra.constructs.base import pin
 class ServingEndpoint:
     """An endpoint without a model yet: the training job decides which version it serves."""
 
-    def __init__(self, scope: Any, *, name: str, endpoint: str, tags: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        scope: Any,
+        *,
+        name: str,
+        endpoint: str,
+        tags: Mapping[str, str],
+        budget_policy: Any | None,
+    ) -> None:
         resource = ModelServing(
             scope,
             f"endpoint_{name}",
             name=endpoint,
+            budget_policy_id=budget_policy,
             tags=[ModelServingTags(key=key, value=value) for key, value in tags.items()],
             lifecycle=TerraformResourceLifecycle(ignore_changes=["config"]),
         )

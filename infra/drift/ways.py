@@ -31,9 +31,12 @@ SETTINGS: dict[tuple[str, str], Place] = {
     ("databricks_sql_endpoint", "tags"): ("tags",),
     ("databricks_job", "tags"): ("tags",),
     ("databricks_job", "schedule.pause_status"): ("schedules", "pause_status"),
-    ("databricks_job", "schedule.quartz_cron_expression"): ("schedules",),
     ("databricks_job", "run_as"): ("run_as",),
     ("databricks_job", "email_notifications"): ("destinations",),
+    ("databricks_job", "webhook_notifications"): ("destinations",),
+    ("databricks_job", "budget_policy_id"): ("budget_policy_id_variable",),
+    ("databricks_pipeline", "budget_policy_id"): ("budget_policy_id_variable",),
+    ("databricks_model_serving", "budget_policy_id"): ("budget_policy_id_variable",),
     ("databricks_pipeline", "continuous"): ("silver_pipeline", "continuous"),
     ("databricks_catalog", "properties"): ("tags",),
     ("databricks_catalog", "owner"): ("groups", "workspace_admins"),
@@ -55,14 +58,14 @@ HOMES: dict[str, tuple[str, str]] = {
     "databricks_function": ("semantic", "workloads/definitions/functions/"),
     "databricks_registered_model": ("ml", "workloads/definitions/models/"),
     "databricks_model_serving": ("ml", "workloads/definitions/models/"),
-    "databricks_job": ("pipelines", "infra/stacks/pipelines.py"),
+    "databricks_job": ("pipelines", "workloads/definitions/jobs/"),
     "databricks_pipeline": ("pipelines", "infra/stacks/pipelines.py"),
     "databricks_sql_endpoint": ("pipelines", "infra/stacks/pipelines.py"),
     "databricks_notebook": ("pipelines", "workloads/notebooks/"),
     "databricks_workspace_file": ("pipelines", "workloads/definitions/"),
     "databricks_dashboard": ("semantic", "workloads/definitions/dashboards/"),
     "databricks_alert_v2": ("observability", "workloads/definitions/alerts/"),
-    "databricks_notification_destination": ("observability", "environments/ (destinations)"),
+    "databricks_notification_destination": ("governance", "environments/ (destinations)"),
 }
 # Made by a job from its definition; there is nothing to import.
 BY_JOB = ("databricks_function", "databricks_sql_table")
@@ -183,7 +186,7 @@ class Directions:
         kind, _, name = change.address.rpartition(".")[2].partition("_")
         lines = (ROOT / "infra" / "stacks" / f"{stack}.py").read_text(encoding="utf-8").splitlines()
         for pattern in (
-            rf'(_job\(|name=|^\s*)"{re.escape(name)}"',
+            rf'name="{re.escape(name)}"',
             rf"{re.escape(kind.capitalize())}\(",
         ):
             for number, line in enumerate(lines, 1):

@@ -55,7 +55,7 @@ class Reading:
     makes: frozenset[str]
     reads: frozenset[str]
     told: tuple[str, ...] = ()
-    """The destinations that an alert names."""
+    """The destinations that an alert names, or its severity, which stands for them."""
 
 
 @dataclass
@@ -135,9 +135,14 @@ def _reading(assets: Assets, asset: Asset) -> Reading:
     body = body if isinstance(body, dict) else {}
     makes = made_by(asset.kind, asset.name, body)
     reads |= _named_otherwise(asset.kind, body)
-    told = body.get("destinations")
-    destinations = tuple(map(str, told)) if isinstance(told, list) else ()
-    return Reading(asset, makes, frozenset(reads - makes), destinations)
+    return Reading(asset, makes, frozenset(reads - makes), _told(asset.kind, body))
+
+
+def _told(kind: str, body: Mapping[str, Any]) -> tuple[str, ...]:
+    named = body.get("destinations")
+    if isinstance(named, list) and named:
+        return tuple(map(str, named))
+    return (f"severity {body['severity']}",) if kind == "alerts" and "severity" in body else ()
 
 
 def names_in(text: str) -> set[str]:

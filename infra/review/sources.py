@@ -21,7 +21,8 @@ NAMED_AFTER = {
     "models": ("model", "experiment", "endpoint"),
     "monitors": ("monitor",),
 }
-JOBS_OF = {"models": ("training", "scoring")}
+# How a job's definition names what it makes, where that is one job for each domain or model.
+MAKES = re.compile(r"^makes: *['\"]?(\w*)\{(domain|model)\}(\w*)", re.MULTILINE)
 # Attributes that a definition calls otherwise.
 KEYS = {
     "subscriptions": "destinations",
@@ -31,6 +32,13 @@ KEYS = {
     "slicing_exprs": "slices",
     "column": "columns",
     "principal": "groups",
+    "task": "tasks",
+    "depends_on": "after",
+    "entry_point": "wheel",
+    "named_parameters": "parameters",
+    "notebook_path": "notebook",
+    "timeout_seconds": "timeout_minutes",
+    "quartz_cron_expression": "cron",
 }
 QUERIES = ("query_text", "content_base64", "serialized_dashboard")
 
@@ -54,7 +62,7 @@ class Sources:
 
     @cached_property
     def _by_name(self) -> dict[str, Asset]:
-        return {name: asset for asset in self.assets.assets for name in _names(asset)}
+        return {name: asset for asset in self.assets.assets for name in self._names(asset)}
 
     @cached_property
     def _by_file(self) -> dict[str, Asset]:
@@ -81,6 +89,23 @@ class Sources:
                 if found is not None:
                     return Source(f"{self.assets.shown}/{found[0]}", found[1])
         return Source(f"{self.assets.shown}/{file}", 1)
+
+    def _names(self, asset: Asset) -> Iterator[str]:
+        """What the stacks call the resources of a definition."""
+        made = MAKES.search(self.assets.text(asset.files[0])) if asset.kind == "jobs" else None
+        if made is not None:
+            for item in self._items(made[2]):
+                yield logical_id("job", f"{made[1]}{item}{made[3]}")
+            return
+        for kind in NAMED_AFTER.get(asset.kind, (asset.kind.removesuffix("s"),)):
+            yield logical_id(kind, asset.name)
+
+    def _items(self, each: str) -> set[str]:
+        """The models, or the domains of bronze."""
+        if each == "model":
+            return {asset.name for asset in self.assets.assets if asset.kind == "models"}
+        bronze = (asset for asset in self.assets.assets if asset.kind == "bronze")
+        return {asset.files[0].split("/")[1] for asset in bronze}
 
     def _line(self, asset: Asset, file: str, difference: Difference) -> tuple[str, int] | None:
         if difference.names[-1:] and difference.names[0] in QUERIES:
@@ -113,14 +138,6 @@ def uploaded_file(change: Change) -> str | None:
     if change.type != "databricks_workspace_file" or not isinstance(path, str):
         return None
     return path.partition(UPLOADED)[2] or None
-
-
-def _names(asset: Asset) -> Iterator[str]:
-    """What the stacks call the resources of a definition."""
-    for kind in NAMED_AFTER.get(asset.kind, (asset.kind.removesuffix("s"),)):
-        yield logical_id(kind, asset.name)
-    for job in JOBS_OF.get(asset.kind, ()):
-        yield logical_id("job", f"{asset.name}_{job}")
 
 
 def _line_of_key(lines: list[str], key: str) -> int | None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cdktf import TerraformStack
 from health_monitor.spec import Definitions
+from health_monitor.spec.base import Severity
 
+from infra.constructs.base import Reference
 from infra.constructs.exchange import Imports
 from infra.constructs.input_variable import input_variable, split_list
-from infra.constructs.job import Operations
+from infra.constructs.job import Operations, Told
 from infra.constructs.provider import databricks_provider
 from infra.constructs.state_backend import s3_state, state_settings
 from infra.constructs.workspace_file import WorkspaceFile
-from infra.environment import EmailDestination, Environment
+from infra.environment import SEVERITIES, EmailDestination, Environment
 from infra.naming import Naming
 from infra.paths import NOTEBOOKS
 from infra.stack_order import StackName
@@ -36,19 +37,9 @@ class Platform:
     def naming(self) -> Naming:
         return Naming(self.environment)
 
-    def job_parameters(self, *more: str) -> dict[str, str]:
-        """What every entry point takes, and which of the others."""
-        values = {
-            "system-catalog": self.environment.system_catalog,
-            "currency": self.environment.currency,
-            "groups": json.dumps(self.environment.groups.by_role),
-            "owner": self.environment.tags["owner"],
-        }
-        return {
-            "catalog": self.environment.catalog,
-            "definitions": self.naming.definitions,
-            **{name: values[name] for name in more},
-        }
+    def job_parameters(self) -> dict[str, str]:
+        """What every entry point takes."""
+        return {"catalog": self.environment.catalog, "definitions": self.naming.definitions}
 
 
 def new_stack(app: Any, platform: Platform, name: StackName) -> Any:
@@ -84,9 +75,10 @@ def operations(stack: Any, platform: Platform) -> Operations:
         wheel=naming.volume_path(platform.wheel.path.name),
         tags=environment.tags,
         run_as=run_as(stack, environment),
-        failure_emails=failure_emails(stack, environment),
+        told={severity: _told(stack, platform, severity) for severity in SEVERITIES},
         pause_status=environment.schedules.pause_status,
         retries=environment.retries,
+        budget_policy=budget_policy(stack, environment),
     )
 
 
@@ -121,12 +113,45 @@ def addresses(stack: Any, destination: EmailDestination) -> Any:
     return split_list(text)
 
 
-def failure_emails(stack: Any, environment: Environment) -> Any | None:
-    """Who is told that something failed; None where the environment tells nobody."""
+def emails(stack: Any, environment: Environment, severity: Severity) -> Any | None:
+    """The addresses that are told of this severity; None where there are none."""
     for destination in environment.destinations:
-        if isinstance(destination, EmailDestination) and destination.job_failures:
+        if isinstance(destination, EmailDestination) and severity in destination.severities:
             return addresses(stack, destination)
     return None
+
+
+def destination_export(name: str) -> str:
+    """The output of the governance stack that holds the id of a notification destination."""
+    return f"destination_{name}_id"
+
+
+def destination(stack: Any, platform: Platform, name: str) -> Reference:
+    """The id of a notification destination."""
+    return imports(stack, platform, "governance").reference(destination_export(name))
+
+
+def _told(stack: Any, platform: Platform, severity: Severity) -> Told:
+    """A job tells addresses by itself, and all other destinations by their id."""
+    environment = platform.environment
+    others = [
+        destination(stack, platform, item.name)
+        for item in environment.destinations
+        if severity in item.severities and not isinstance(item, EmailDestination)
+    ]
+    return Told(emails(stack, environment, severity), others)
+
+
+def budget_policy(stack: Any, environment: Environment) -> Any | None:
+    """The budget policy that serverless compute is billed to; None where there is none."""
+    if environment.budget_policy_id_variable is None:
+        return None
+    return input_variable(
+        stack,
+        environment.budget_policy_id_variable,
+        sensitive=False,
+        description="Id of the budget policy that serverless compute is billed to",
+    )
 
 
 def upload_definitions(stack: Any, platform: Platform, kind: str) -> dict[str, WorkspaceFile]:

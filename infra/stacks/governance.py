@@ -1,4 +1,4 @@
-"""Catalog, schemas, the volume with the wheel: who may see them, and from where."""
+"""Catalog, schemas, the volume with the wheel: who may see them; where notifications go."""
 
 from __future__ import annotations
 
@@ -10,17 +10,27 @@ from health_monitor.spec.tagging import governed_tags
 
 from infra.constructs.base import Reference
 from infra.constructs.catalog import Catalog
+from infra.constructs.exchange import export
 from infra.constructs.grants import Grants
 from infra.constructs.group import Group
 from infra.constructs.input_variable import input_variable
+from infra.constructs.notification_destination import NotificationDestination
 from infra.constructs.schema import Schema
 from infra.constructs.tag import GovernedTag, Tag
 from infra.constructs.volume import Volume
 from infra.constructs.wheel_file import WheelFile
 from infra.constructs.workspace_binding import WorkspaceBinding
+from infra.environment import Destination, EmailDestination, SlackDestination
 from infra.naming import ARTIFACTS_VOLUME, SCHEMAS
 from infra.stacks.access import catalog_privileges, schema_privileges
-from infra.stacks.base import Platform, new_stack, run_as, upload_definitions
+from infra.stacks.base import (
+    Platform,
+    addresses,
+    destination_export,
+    new_stack,
+    run_as,
+    upload_definitions,
+)
 
 # The account keeps what was said about a governed tag, whoever reads it.
 GOVERNED = "Health Monitor's access policies follow this tag: who sets it decides who sees what"
@@ -42,6 +52,8 @@ class GovernanceStack:
         self._governed_tags()
         for kind in ("policies", "grants"):
             upload_definitions(self.stack, platform, kind)
+        for destination in self._environment.destinations:
+            export(self.stack, destination_export(destination.name), self._destination(destination))
 
     def _refuse_unknown_roles(self) -> None:
         """A policy or grant for a group that the environment does not name."""
@@ -174,3 +186,27 @@ class GovernanceStack:
                 values=values,
                 prevent_destroy=self._environment.prevent_destroy,
             )
+
+    def _destination(self, destination: Destination) -> Reference:
+        values: dict[str, Any]
+        if isinstance(destination, EmailDestination):
+            values = {"addresses": addresses(self.stack, destination)}
+        elif isinstance(destination, SlackDestination):
+            values = {"slack_url": self._secret(destination.url_variable, destination.url)}
+        else:
+            key = self._secret(destination.integration_key_variable, destination.integration_key)
+            values = {"pagerduty_key": key}
+        made = NotificationDestination(
+            self.stack,
+            name=destination.name,
+            display_name=self._platform.naming.title(destination.name.replace("_", " ")),
+            **values,
+        )
+        return made.id
+
+    def _secret(self, variable: str | None, placeholder: str | None) -> Any:
+        if variable is None:
+            return placeholder
+        return input_variable(
+            self.stack, variable, sensitive=True, description="Secret of a notification destination"
+        )

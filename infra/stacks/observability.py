@@ -1,4 +1,4 @@
-"""Who watches the platform: monitors, alerts, and where notifications go."""
+"""Who watches the platform: monitors, alerts, and the jobs of the runbooks."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ from typing import Any
 
 from health_monitor.spec import Alert as AlertDefinition
 from health_monitor.spec import DefinitionErrors, Monitor, Problem, qualify
+from health_monitor.spec.base import Severity
 
 from infra.constructs.alert import Alert, ColumnOperand, Condition, Notice
 from infra.constructs.base import Reference
-from infra.constructs.input_variable import input_variable
-from infra.constructs.notification_destination import NotificationDestination
 from infra.constructs.quality_monitor import CustomMetric, QualityMonitor
-from infra.environment import Destination, EmailDestination, SlackDestination
-from infra.stacks.base import Platform, addresses, failure_emails, imports, new_stack, run_as
+from infra.stacks.base import (
+    Platform,
+    destination,
+    emails,
+    imports,
+    new_stack,
+    run_as,
+    upload_definitions,
+)
+from infra.stacks.jobs import DefinedJobs
 from infra.stacks.pipelines import WAREHOUSE_ID
 
 # What gets somebody out of bed: P1.
-URGENT = "critical"
+URGENT: Severity = "critical"
+MONITOR_SEVERITY: Severity = "warning"
 
 
 class ObservabilityStack:
@@ -28,38 +36,12 @@ class ObservabilityStack:
         self._platform = platform
         self._refuse_silence()
         self._warehouse = imports(self.stack, platform, "pipelines").reference(WAREHOUSE_ID)
-        self._destinations = {
-            destination.name: self._destination(destination)
-            for destination in platform.environment.destinations
-        }
+        upload_definitions(self.stack, platform, "checks")
+        DefinedJobs(self.stack, platform, "observability")
         for monitor in platform.definitions.monitors.values():
             self._monitor(monitor)
         for alert in platform.definitions.alerts.values():
             self._alert(alert)
-
-    def _destination(self, destination: Destination) -> Reference:
-        values: dict[str, Any]
-        if isinstance(destination, EmailDestination):
-            values = {"addresses": addresses(self.stack, destination)}
-        elif isinstance(destination, SlackDestination):
-            values = {"slack_url": self._secret(destination.url_variable, destination.url)}
-        else:
-            key = self._secret(destination.integration_key_variable, destination.integration_key)
-            values = {"pagerduty_key": key}
-        made = NotificationDestination(
-            self.stack,
-            name=destination.name,
-            display_name=self._platform.naming.title(destination.name.replace("_", " ")),
-            **values,
-        )
-        return made.id
-
-    def _secret(self, variable: str | None, placeholder: str | None) -> Any:
-        if variable is None:
-            return placeholder
-        return input_variable(
-            self.stack, variable, sensitive=True, description="Secret of a notification destination"
-        )
 
     def _monitor(self, monitor: Monitor) -> None:
         naming, environment = self._platform.naming, self._platform.environment
@@ -76,7 +58,7 @@ class ObservabilityStack:
             metrics=custom_metrics(monitor),
             # The provider cannot pause a monitor's schedule, so a paused environment has none.
             cron=monitor.schedule.cron if running else None,
-            failure_emails=failure_emails(self.stack, environment),
+            failure_emails=emails(self.stack, environment, MONITOR_SEVERITY),
         )
 
     def _refuse_silence(self) -> None:
@@ -120,19 +102,22 @@ class ObservabilityStack:
         )
 
     def _told(self, alert: AlertDefinition) -> list[Reference]:
-        """The destinations that the alert names and the environment has: at least one."""
-        found = [
-            self._destinations[name] for name in alert.destinations if name in self._destinations
-        ]
+        """The destinations of its severity, or those that it names; at least one."""
+        environment = self._platform.environment
+        known = [item.name for item in environment.destinations]
+        if alert.destinations:
+            found = [name for name in alert.destinations if name in known]
+        else:
+            found = [d.name for d in environment.destinations if alert.severity in d.severities]
         if not found:
             document = self._platform.definitions.documents[alert.path]
             message = (
-                f"none of its destinations is one of environment {self._platform.environment.name}"
-                f"; there are: {', '.join(self._destinations) or 'none'}"
+                f"none of its destinations is one of environment {environment.name}"
+                f"; there are: {', '.join(known) or 'none'}"
             )
             problem = Problem(document.file, document.line(("destinations",)), message)
             raise DefinitionErrors([problem])
-        return found
+        return [destination(self.stack, self._platform, name) for name in found]
 
 
 def custom_metrics(monitor: Monitor) -> list[CustomMetric]:

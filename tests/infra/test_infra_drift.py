@@ -187,6 +187,7 @@ DRIFTED = {
     ("databricks_job.job_refresh_orchestrator", "update"),
     ("databricks_job.job_gold_refresh", "update"),
     ("databricks_job.job_health_summary", "create"),
+    ("databricks_job.job_monitoring_refresh", "update"),
     ("databricks_sql_endpoint.warehouse_main", "update"),
     ("databricks_pipeline.pipeline_silver", "update"),
     ("databricks_sql_table.table_fact_usage", "update"),

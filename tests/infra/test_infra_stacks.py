@@ -74,7 +74,7 @@ def test_snapshot(stacks_of: dict[str, Stacks], name: str) -> None:
 @pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
 def test_every_job_can_be_operated(stacks_of: dict[str, Stacks], environment: str) -> None:
     jobs = of_kind(stacks_of[environment], "databricks_job")
-    assert len(jobs) == 18
+    assert len(jobs) == 24
     for name, job in jobs.items():
         assert job["timeout_seconds"] > 0, name
         assert job["queue"] == {"enabled": True}, name
@@ -199,11 +199,11 @@ def test_no_secret_and_no_machine_in_the_configuration(stacks_of: dict[str, Stac
             assert stack["provider"]["databricks"] == [{}], f"{environment} {name}"
             for forbidden in ("token", str(ROOT), tempfile.gettempdir(), "access_key", "slack.com"):
                 assert forbidden not in text, f"{forbidden} in {environment} {name}"
-    observability = stacks_of["prod"]["observability"]
-    destinations = observability["resource"]["databricks_notification_destination"]
+    governance = stacks_of["prod"]["governance"]
+    destinations = governance["resource"]["databricks_notification_destination"]
     slack = destinations["destination_slack"]["config"]["slack"]
     assert slack == {"url": "${var.slack_url}"}
-    assert observability["variable"]["slack_url"]["sensitive"] is True
+    assert governance["variable"]["slack_url"]["sensitive"] is True
 
 
 def test_stacks_read_only_what_earlier_stacks_export(stacks_of: dict[str, Stacks]) -> None:
@@ -321,3 +321,69 @@ def test_a_pipeline_that_never_stops_is_not_started_by_a_job(tmp_path: Path) -> 
     (results,) = of_kind(stacks, "databricks_job")["job_silver_refresh"]["task"]
     assert "depends_on" not in results
     assert "pipeline_task" not in results
+
+
+def test_who_is_told_follows_the_severity(stacks_of: dict[str, Stacks]) -> None:
+    mails = {"on_failure", "on_duration_warning_threshold_exceeded"}
+    expected = {
+        "job_gold_refresh": [],
+        "job_refresh_orchestrator": ["slack"],
+        "job_daily_health_check": ["slack"],
+        "job_annual_recovery_drill": ["slack", "pagerduty"],
+    }
+    prod = of_kind(stacks_of["prod"], "databricks_job")
+    for name, destinations in expected.items():
+        ids = [
+            {"id": f"${{data.terraform_remote_state.governance.outputs.destination_{d}_id}}"}
+            for d in destinations
+        ]
+        assert prod[name].get("webhook_notifications", {}) == {what: ids for what in mails if ids}
+        assert set(prod[name]["email_notifications"]) == mails
+    # Nobody is called at night outside production.
+    staging = of_kind(stacks_of["staging"], "databricks_job")["job_annual_recovery_drill"]
+    assert len(staging["webhook_notifications"]["on_failure"]) == 1
+    alerts = of_kind(stacks_of["prod"], "databricks_alert_v2")
+    told = alerts["alert_unusual_cost"]["evaluation"]["notification"]["subscriptions"]
+    assert [t["destination_id"].rpartition(".")[2] for t in told] == ["destination_email_id}"]
+
+
+def test_serverless_is_billed_to_the_policy_of_the_environment(
+    stacks_of: dict[str, Stacks],
+) -> None:
+    billed = ("databricks_job", "databricks_pipeline", "databricks_model_serving")
+    for environment, expected in (("local", None), ("prod", "${var.budget_policy_id}")):
+        found = {
+            (kind, body.get("budget_policy_id"))
+            for kind, _, body in all_resources(stacks_of[environment])
+            if kind in billed
+        }
+        assert found == {(kind, expected) for kind in billed}
+
+
+def test_each_runbook_has_its_job_its_schedule_and_its_page(stacks_of: dict[str, Stacks]) -> None:
+    jobs = of_kind(stacks_of["prod"], "databricks_job")
+    expected = {
+        "daily_health_check": "0 30 7 * * ?",
+        "weekly_cost_review": "0 0 8 ? * MON",
+        "monthly_retraining": "0 0 3 2 * ?",
+        "quarterly_security_audit": "0 0 8 2 1,4,7,10 ?",
+        "annual_recovery_drill": "0 0 9 15 1 ?",
+    }
+    for name, cron in expected.items():
+        schedule = jobs[f"job_{name}"]["schedule"]
+        assert (schedule["quartz_cron_expression"], schedule["timezone_id"]) == (cron, "UTC")
+        assert name in (ROOT / "docs" / "runbooks" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def test_a_stack_runs_no_job_of_a_later_one(tmp_path: Path) -> None:
+    definitions = tmp_path / "definitions"
+    shutil.copytree(FIXTURE_DEFINITIONS, definitions)
+    file = definitions / "jobs" / "ml" / "ml_refresh.yml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(f"{text}  gold_refresh: {{job: gold_refresh}}\n", encoding="utf-8")
+    with pytest.raises(DefinitionErrors) as caught:
+        synthesize("dev", tmp_path, definitions)
+    assert str(caught.value) == (
+        f"{file}:{text.count(chr(10)) + 1}: stack ml runs jobs of ml, governance; "
+        "gold_refresh is in pipelines"
+    )

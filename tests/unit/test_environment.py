@@ -69,6 +69,7 @@ def test_prod_names_a_variable_for_its_workspace_each_address_and_key() -> None:
         "TF_VAR_slack_url",
         "TF_VAR_pagerduty_key",
         "TF_VAR_run_as_service_principal",
+        "TF_VAR_budget_policy_id",
     ]
 
 
@@ -134,6 +135,28 @@ def test_single_mistakes(tmp_path: Path, old: str, new: str, expected: str) -> N
     assert any(expected in problem for problem in found), found
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "place", "expected"),
+    [
+        ("severities: [critical]", "severities: [P1]", "[P1]",
+         "destinations[2].severities[0]: 'P1' is not allowed; allowed: 'info', 'warning' or "
+         "'critical'"),
+        ("severities: [info, warning, critical]", "severities: [warning, critical]",
+         "destinations:", "severity 'info' has no destination; name it in 'severities' of one"),
+        ("  - kind: slack\n    name: slack\n    url: https://hooks.slack.health-monitor.invalid/"
+         "services/none\n    severities: [warning, critical]",
+         "  - kind: email\n    name: more\n    addresses: [a@b.invalid]\n    severities: [critical]"
+         "  # twice", "# twice",
+         "severity 'critical' has a mailing list already; use one for it"),
+    ],
+)  # fmt: skip
+def test_each_severity_is_told_to_somebody_and_to_one_mailing_list(
+    tmp_path: Path, old: str, new: str, place: str, expected: str
+) -> None:
+    text = replaced((old, new))
+    assert f"local.yml:{line_of(text, place)}: {expected}" in problems(tmp_path, text)
+
+
 def test_broken_yaml_is_a_problem_with_a_line(tmp_path: Path) -> None:
     found = problems(tmp_path, "name: local\ntags: [a, b\nstacks: {\n")
     assert len(found) == 1
@@ -171,6 +194,9 @@ PLACES = {"path: terraform.tfstate": "backend:", "null": "run_as:"}
         ("  service_principal_variable: TF_VAR_run_as_service_principal", "  null",
          "production runs as a service principal; name its variable: "
          "run_as.service_principal_variable"),
+        ("budget_policy_id_variable: TF_VAR_budget_policy_id", "budget_policy_id_variable: null",
+         "production bills serverless compute to a budget policy; name its variable: "
+         "budget_policy_id_variable"),
         ("addresses_variable: TF_VAR_email_addresses", DIRECT,
          "production takes no literal 'addresses'; use 'addresses_variable'"),
         ("integration_key_variable: TF_VAR_pagerduty_key", "integration_key: none.invalid",

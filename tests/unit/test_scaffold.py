@@ -34,14 +34,17 @@ def test_every_kind_has_its_template() -> None:
 
 
 def test_a_first_version_of_every_kind_is_valid(tmp_path: Path) -> None:
-    """Beside the definitions of this repository; a monitor needs a table that has none yet."""
+    """Beside this repository's definitions; a monitor needs a free table, a check needs a job."""
     shutil.copytree(ROOT / DEFINITIONS, tmp_path / DEFINITIONS)
     names = dict.fromkeys(SUFFIXES, "fact_first") | {"metric_views": "first"}
-    written = {kind: new(kind, f"support/{names[kind]}", root=tmp_path) for kind in SUFFIXES}
+    domains = dict.fromkeys(SUFFIXES, "support") | {"checks": "daily_health_check"}
+    written = {
+        kind: new(kind, f"{domains[kind]}/{names[kind]}", root=tmp_path) for kind in SUFFIXES
+    }
     definitions = load_definitions(tmp_path / DEFINITIONS)
     for kind, paths in written.items():
         made = definitions.of(kind)[names[kind]]
-        assert (made.kind, made.domain) == (kind, "support")
+        assert (made.kind, made.domain) == (kind, domains[kind])
         files = [path.name.removeprefix(names[kind]) for path in paths if kind in path.parts]
         assert files == list(SUFFIXES[kind])
         cases = [path.parent.name for path in paths if path.parts[0] == "tests"]
@@ -81,6 +84,7 @@ def test_a_history_becomes_a_type_2_dimension(tree: Path) -> None:
             "gold.fact_usage has no column of type decimal or double",
         ),
         ("metric_views", "cost/fact_usage", None, "gold has a 'fact_usage' already"),
+        ("checks", "cost/x", None, "no job cost asks this; there are: annual_recovery_drill, "),
     ],
 )
 def test_what_cannot_be_is_refused(

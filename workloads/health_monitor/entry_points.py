@@ -5,9 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from health_monitor.runtime import session
 from health_monitor.spec import Definitions, load_definitions
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from health_monitor.operations.checks import Outcome
 
 
 def _arguments(*names: str, optional: tuple[str, ...] = ()) -> argparse.Namespace:
@@ -135,3 +141,36 @@ def refresh_monitors() -> None:
     arguments = _arguments()
     tables = [definition.table for definition in _definitions(arguments).gold.values()]
     refresh(tables, arguments.catalog)
+
+
+def runbook_checks() -> None:
+    """Ask the checks of one runbook; fail where something is wrong."""
+    from health_monitor.operations.checks import ask_all
+
+    arguments = _arguments("runbook", "principals", "admins", "job-prefix")
+    checks = [c for c in _definitions(arguments).checks.values() if c.domain == arguments.runbook]
+    if not checks:
+        raise SystemExit(f"no check belongs to the runbook {arguments.runbook!r}")
+    values = {name: getattr(arguments, name) for name in ("principals", "admins", "job_prefix")}
+    spark = session()
+    _conclude(spark, arguments, ask_all(spark, checks, arguments.catalog, values))
+
+
+def recovery_drill() -> None:
+    """Restore an earlier version of a gold table beside it; fail where it is not the same."""
+    from health_monitor.operations.recovery_drill import drill
+
+    arguments = _arguments("runbook", "table")
+    spark = session()
+    _conclude(spark, arguments, [drill(spark, arguments.table, arguments.catalog).outcome])
+
+
+def _conclude(spark: SparkSession, arguments: argparse.Namespace, outcomes: list[Outcome]) -> None:
+    """Keep and say what a runbook found; end with an error where something is wrong."""
+    from health_monitor.operations.checks import record, report, verdict
+
+    record(spark, arguments.catalog, arguments.runbook, outcomes, datetime.now(UTC))
+    print(report(outcomes))
+    wrong = verdict(arguments.runbook, outcomes)
+    if wrong:
+        raise SystemExit(wrong)

@@ -102,3 +102,16 @@ class MonitorTellsOfFailure(ResourceRule):
     def findings(self, resource: Resource, environment: Environment) -> Iterator[str]:
         if not resource.value("notifications.on_failure.email_addresses"):
             yield "notifications.on_failure names nobody"
+
+
+class ServerlessIsBudgeted(ResourceRule):
+    """Serverless compute is billed to a budget policy, on every real workspace."""
+
+    kinds = ("databricks_job", "databricks_pipeline", "databricks_model_serving")
+
+    def applies(self, environment: Environment) -> bool:
+        return not environment.workspace.loopback_only
+
+    def findings(self, resource: Resource, environment: Environment) -> Iterator[str]:
+        if not resource.value("budget_policy_id"):
+            yield "budget_policy_id is not set"

@@ -34,14 +34,15 @@ def test_what_reads_a_table_that_is_deleted_and_who_is_told() -> None:
         "alerts": ["no_usage"],
         "dashboards": ["cost"],
         "functions": ["get_daily_usage"],
+        "jobs": ["annual_recovery_drill"],
         "monitors": ["usage"],
         "views": ["usage_analytics"],
     }
     # By the plan alone: an alert whose query names the table, whom it tells, by id and by address.
     assert found.resources == ["databricks_alert_v2.spend"]
     assert {"On call", "finance@example.com"} <= {*found.subscribers}
-    # By the definitions: the destinations of the alerts.
-    assert {"email", "slack", "pagerduty"} <= {*found.subscribers}
+    # By the definitions: the severity of the alerts, for they name no destination.
+    assert "severity critical" in found.subscribers
 
 
 def test_without_definitions_the_plan_still_says_what_reads_a_table() -> None:
@@ -144,10 +145,11 @@ def test_every_definition_is_found_by_the_names_that_the_stacks_use(
         "endpoint_cost_anomaly_detector",
         "experiment_cost_anomaly_detector",
         "file_models_cost_cost_anomaly_detector_yml",
-        "job_cost_anomaly_detector_scoring",
-        "job_cost_anomaly_detector_training",
         "model_cost_anomaly_detector",
     ]
+    assert found["jobs/ml/model_training.yml"] == ["job_cost_anomaly_detector_training"]
+    assert found["jobs/bronze/bronze_ingest.yml"] == ["job_bronze_billing_ingest"]
+    assert found["jobs/gold/gold_refresh.yml"] == ["job_gold_refresh"]
 
 
 def test_a_threshold_leads_to_its_line() -> None:
@@ -164,6 +166,25 @@ def test_a_threshold_leads_to_its_line() -> None:
     assert source is not None
     lines = (FIXTURE / source.file.removeprefix("definitions/")).read_text().splitlines()
     assert lines[source.line - 1].startswith("threshold:")
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        (("timeout_seconds",), "timeout_minutes:"),
+        (("schedule", "quartz_cron_expression"), "schedule: {cron:"),
+        (("description",), "description:"),
+    ],
+)
+def test_a_job_leads_to_its_line(path: tuple[str, ...], key: str) -> None:
+    address = "databricks_job.job_daily_health_check"
+    difference = Difference(path, Kind.CHANGED, 1, 2)
+    item = Change(address, "databricks_job", Action.UPDATE, {}, {}, [difference])
+    source = Sources(find_assets(FIXTURE, "definitions")).source(item)
+    assert source is not None
+    assert source.file == "definitions/jobs/runbooks/daily_health_check.yml"
+    lines = (FIXTURE / source.file.removeprefix("definitions/")).read_text().splitlines()
+    assert lines[source.line - 1].startswith(key)
 
 
 def test_a_rename_has_the_lines_that_keep_the_state() -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from health_monitor.ml.comparison import objections
 from health_monitor.ml.costs import features_of
 from health_monitor.ml.features import FEATURES
 from health_monitor.spec import Model
@@ -71,7 +72,10 @@ def fit(features: pd.DataFrame, definition: Model) -> Trained:
 def train(
     spark: SparkSession, definition: Model, catalog: str, experiment: str, endpoint: str | None
 ) -> str:
-    """Train and register; the new version becomes champion, and the endpoint serves it."""
+    """Train and register; a version that is no worse becomes champion, and the endpoint serves it.
+
+    TrainingError where it is worse: the version is kept, champion and endpoint stay as they are.
+    """
     import mlflow
 
     features = features_of(spark, definition, catalog)
@@ -92,11 +96,48 @@ def train(
         )
         mlflow.log_metrics(trained.metrics)
         version = _log_model(trained, features[FEATURES].head(3), name)
+    _compare(name, version, features[FEATURES], definition)
     mlflow.MlflowClient().set_registered_model_alias(name, CHAMPION, version)
     print(f"{name}: version {version} is {CHAMPION}, {trained.metrics}")
     if endpoint is not None:
         serve(endpoint, name, version)
     return version
+
+
+def _compare(name: str, version: str, features: pd.DataFrame, definition: Model) -> None:
+    """Compare the new version with the champion, if there is one, on what it learned from."""
+    champion = _champion(name)
+    if champion is None:
+        print(f"{name}: version {version} is the first")
+        return
+    found = objections(
+        _flags(name, version, features), _flags(name, champion, features), definition.contamination
+    )
+    if found:
+        raise TrainingError(
+            f"{name}: version {version} is worse than version {champion}, which stays {CHAMPION}: "
+            + "; ".join(found)
+        )
+    print(f"{name}: version {version} is no worse than version {champion}")
+
+
+def _champion(name: str) -> str | None:
+    from databricks.sdk import WorkspaceClient
+    from databricks.sdk.errors import NotFound
+
+    try:
+        return str(WorkspaceClient().model_versions.get_by_alias(name, CHAMPION).version)
+    except NotFound:
+        return None
+
+
+def _flags(name: str, version: str, features: pd.DataFrame) -> pd.Series:
+    import mlflow
+
+    flags: pd.Series = mlflow.pyfunc.load_model(f"models:/{name}/{version}").predict(features)[
+        "is_anomaly"
+    ]
+    return flags
 
 
 def serve(endpoint: str, name: str, version: str) -> None:

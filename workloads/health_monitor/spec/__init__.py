@@ -11,9 +11,11 @@ from pathlib import Path
 
 from health_monitor import __version__
 from health_monitor.spec.governance import Grant, Policy
+from health_monitor.spec.jobs import Job, JobTask
 from health_monitor.spec.kinds import (
     Alert,
     Bronze,
+    Check,
     Dashboard,
     Function,
     Gold,
@@ -30,12 +32,15 @@ from health_monitor.spec.sql import qualify
 __all__ = [
     "Alert",
     "Bronze",
+    "Check",
     "Dashboard",
     "DefinitionErrors",
     "Definitions",
     "Function",
     "Gold",
     "Grant",
+    "Job",
+    "JobTask",
     "MetricView",
     "Model",
     "Monitor",

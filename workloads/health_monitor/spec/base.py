@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from sqlglot import ParseError, exp
@@ -143,4 +143,6 @@ class Schedule(Part):
         return text
 
 
+Severity = Literal["info", "warning", "critical"]
+"""How bad it is that something happened: P3 or less, P2, P1."""
 NonEmpty = Annotated[list[Identifier], Field(min_length=1)]

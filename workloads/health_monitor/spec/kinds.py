@@ -19,6 +19,7 @@ from health_monitor.spec.base import (
     NonEmpty,
     Part,
     Schedule,
+    Severity,
     SourceName,
     TableDefinition,
     named,
@@ -318,7 +319,7 @@ class Alert(Definition):
 
     display_name: str
     comment: Comment
-    severity: Literal["info", "warning", "critical"]
+    severity: Severity
     source: Operand
     operator: Literal[
         "EQUAL",
@@ -334,6 +335,7 @@ class Alert(Definition):
     when_empty: Literal["OK", "TRIGGERED", "ERROR"] = "OK"
     schedule: Schedule
     destinations: list[Identifier] = []
+    """Who is told in place of those whom its severity names."""
     notify_on_ok: bool = False
     retrigger_seconds: Annotated[int, Field(ge=0)] = 0
     custom_summary: str | None = None
@@ -347,6 +349,23 @@ class Alert(Definition):
         if unary == (self.threshold is not None):
             raise ValueError("a threshold is needed, but not with IS_NULL and IS_NOT_NULL")
         return self
+
+
+class Check(Definition):
+    """A question to the platform's tables that a runbook's job asks; each row is a finding.
+
+    The domain is the job. A check that ``fails`` ends the job's run as failed where it finds
+    something; the others only report.
+    """
+
+    comment: Comment
+    says: Annotated[str, Field(min_length=1)]
+    """What is said of a row, with its columns in braces."""
+    fails: bool
+    most: Annotated[int, Field(ge=1, le=1000)] = 20
+    """How many rows are shown; all are counted."""
+    sql: str = ""
+    sql_path: str = ""
 
 
 class Dashboard(Definition):

@@ -14,6 +14,7 @@ from health_monitor.spec import governance, kinds
 from health_monitor.spec.base import IDENTITY, NAME, Definition
 from health_monitor.spec.documents import Document, read_document
 from health_monitor.spec.functions import parse_function
+from health_monitor.spec.jobs import Job
 from health_monitor.spec.problems import DefinitionErrors, Problem
 from health_monitor.spec.sql import SqlError
 
@@ -29,6 +30,8 @@ SUFFIXES = {
     "dashboards": (".lvdash.json",),
     "policies": (".yml", ".sql"),
     "grants": (".yml",),
+    "checks": (".yml", ".sql"),
+    "jobs": (".yml",),
 }
 MODELS: dict[str, type[Definition]] = {
     "bronze": kinds.Bronze,
@@ -40,6 +43,8 @@ MODELS: dict[str, type[Definition]] = {
     "alerts": kinds.Alert,
     "policies": governance.Policy,
     "grants": governance.Grant,
+    "checks": kinds.Check,
+    "jobs": Job,
 }
 D = TypeVar("D", bound=Definition)
 
@@ -60,12 +65,20 @@ class Definitions:
     dashboards: dict[str, kinds.Dashboard] = field(default_factory=dict)
     policies: dict[str, governance.Policy] = field(default_factory=dict)
     grants: dict[str, governance.Grant] = field(default_factory=dict)
+    checks: dict[str, kinds.Check] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
     documents: dict[str, Document] = field(default_factory=dict)
 
     def of(self, kind: str) -> dict[str, Any]:
         """The definitions of one kind."""
         found: dict[str, Any] = getattr(self, kind)
         return found
+
+    def items(self, each: str) -> list[str]:
+        """What a job can be made for each of: domains of bronze, or models."""
+        if each == "domain":
+            return sorted({table.domain for table in self.bronze.values()})
+        return list(self.models)
 
     def __iter__(self) -> Iterator[Definition]:
         for kind in SUFFIXES:

@@ -92,6 +92,18 @@ PLATFORM_TABLES = {
             updated_at=("timestamp", "When it was read", "UTC"),
         ),
     ),
+    "platform.check_results": PlatformTable(
+        "What the checks of the runbooks found, every time that they were asked. "
+        "Technical: one row per check and run of the runbook's job, appended.",
+        _columns(
+            runbook=("string", "The runbook that asked", "name of its job"),
+            check_name=("string", "What was asked", "name of the check's definition"),
+            status=("string", "How it ended", "ok, reported, failed or not_checked"),
+            findings=("bigint", "How many findings there were", "rows; NULL when not checked"),
+            detail=("string", "The first findings, in words", "lines; NULL without findings"),
+            checked_at=("timestamp", "When it was asked", "UTC, the same for all of a run"),
+        ),
+    ),
     "platform.reconciliation": PlatformTable(
         "Whether each day's usage and cost in gold agree with the source. "
         "Technical: one row per usage_date, compared after each gold refresh.",

@@ -17,11 +17,22 @@ from health_monitor.spec.governance_checks import (
     wrong_grant,
     wrong_policy,
 )
+from health_monitor.spec.information_schema import INFORMATION_SCHEMA
+from health_monitor.spec.job_references import JobReferences
+from health_monitor.spec.jobs import Job, placeholders
 from health_monitor.spec.loader import Definitions
 from health_monitor.spec.platform import PLATFORM_TABLES
 from health_monitor.spec.problems import Problem
-from health_monitor.spec.sql import Checker, SqlError, expression_columns, output_columns
+from health_monitor.spec.sql import (
+    Checker,
+    SqlError,
+    expression_columns,
+    output_columns,
+    parameters,
+)
 
+# What the job of a runbook gives to its checks.
+CHECK_VALUES = ("admins", "job_prefix", "principals")
 BRONZE_ADDS = ("ingested_at", "row_key", "rescued_data")
 SNAPSHOT_ADDS = ("snapshot_date",)
 QUARANTINE = frozenset({"record", "broken_rules", "quarantined_at", "batch"})
@@ -45,7 +56,7 @@ def silver_columns(table: kinds.Silver, bronze: kinds.Bronze) -> list[str]:
 
 def shapes(definitions: Definitions) -> dict[str, frozenset[str]]:
     """Every table of the platform with its columns."""
-    found: dict[str, frozenset[str]] = dict(PLATFORM)
+    found: dict[str, frozenset[str]] = {**PLATFORM, **INFORMATION_SCHEMA}
     for bronze in definitions.bronze.values():
         found[bronze.table] = frozenset(bronze_columns(bronze))
     for silver in definitions.silver.values():
@@ -103,6 +114,8 @@ class References:
             "dashboards": self._dashboard,
             "policies": self._policy,
             "grants": self._grant,
+            "checks": self._check,
+            "jobs": self._job,
         }
         for definition in self.definitions:
             checks[definition.kind](definition)
@@ -335,6 +348,36 @@ class References:
     def _grant(self, grant: Grant) -> None:
         for place, message in wrong_grant(self.definitions, grant):
             self._say(grant, place, message)
+
+    def _check(self, check: kinds.Check) -> None:
+        if not check.sql:
+            self._say(check, (), f"no query: {check.path.removesuffix('.yml')}.sql is missing")
+            return
+        self._query(check.sql_path, check.sql)
+        try:
+            given = output_columns(check.sql)
+        except SqlError:
+            return
+        self._among(check, ("says",), placeholders([check.says]), given)
+        for name in sorted(parameters(check.sql)):
+            if name not in CHECK_VALUES:
+                known = ", ".join(f":{value}" for value in CHECK_VALUES)
+                problem = f"parameter :{name} does not exist; there are: {known}"
+                self.problems.append(
+                    Problem(str(self.definitions.root / check.sql_path), 1, problem)
+                )
+        if check.domain not in self.definitions.jobs:
+            known = ", ".join(sorted(self.definitions.jobs)) or "none"
+            self._say(check, (), f"no job {check.domain} asks this; there are: {known}")
+
+    def _job(self, job: Job) -> None:
+        items = self.definitions.items(job.each) if job.each else [None]
+        made = {job.name_for(item) for item in items}
+        for other in self.definitions.jobs.values():
+            if other.name in made and other is not job:
+                self._say(job, ("makes",), f"name '{other.name}' is taken by {other.path}")
+        for place, message in JobReferences(self.definitions.jobs).check(job):
+            self._say(job, place, message)
 
     def _dashboard(self, dashboard: kinds.Dashboard) -> None:
         file = str(self.definitions.root / dashboard.path)

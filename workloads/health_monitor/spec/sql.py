@@ -12,7 +12,9 @@ from sqlglot.dialects.databricks import Databricks
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-SCHEMAS = frozenset({"bronze", "silver", "gold", "gold_monitoring", "ml", "platform"})
+SCHEMAS = frozenset(
+    {"bronze", "silver", "gold", "gold_monitoring", "ml", "platform", "information_schema"}
+)
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Shapes = Mapping[str, frozenset[str]]
@@ -185,3 +187,8 @@ def tables_of(sql: str) -> set[str]:
     """The two-part names of the tables that a query reads."""
     names = {_table_name(table) for table in parse(sql).find_all(exp.Table)}
     return {name for name in names if "." in name}
+
+
+def parameters(sql: str) -> set[str]:
+    """The names of a query's parameter markers, as in ``:name``."""
+    return {marker.name for marker in parse(sql).find_all(exp.Placeholder)}
