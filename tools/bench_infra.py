@@ -124,7 +124,8 @@ class Bench:
         for number in range(count):
             target = folder / original.parent.name / f"bench_{number}.yml"
             target.write_text(text.replace(title, f"display_name: Bench {number}"))
-            target.with_suffix(".sql").write_text(sql)
+            # No two texts alike: each is read and checked for itself.
+            target.with_suffix(".sql").write_text(f"-- Bench {number}\n{sql}")
 
     def start(self) -> None:
         """The workspace, the state's bucket, and the provider that Terraform takes."""
