@@ -17,7 +17,7 @@ from databricks.sdk import WorkspaceClient
 from infra import import_blocks
 from infra.declared import Configuration, Declared
 from infra.drift.audit import CLIENT_ERRORS, first_line
-from infra.drift.lookup import Lookup
+from infra.drift.lookup import TYPES, Lookup
 from infra.drift.unmanaged import Found, Held
 from infra.naming import Naming
 from infra.paths import ROOT
@@ -80,7 +80,7 @@ class Recovery:
         for stack in stacks:
             addresses = self._addresses(stack, held)
             for declared in Configuration.read(self.planner.folder(stack)).declared(stack):
-                if declared.address not in addresses and declared.type in Lookup.TYPES:
+                if declared.address not in addresses and declared.type in TYPES:
                     yield declared
 
     def _addresses(self, stack: str, held: Held) -> set[str]:

@@ -64,7 +64,8 @@ def workspace_server(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def wait_for(file: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    for _ in range(300):
+    # Two minutes: a busy machine takes one.
+    for _ in range(1_200):
         assert process.poll() is None, "the emulator ended"
         if file.is_file():
             described: dict[str, Any] = json.loads(file.read_text())

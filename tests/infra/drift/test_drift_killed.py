@@ -106,6 +106,16 @@ class Workspace:
             code, said = self.deploys.deploy()
         return code, found, said
 
+    def forget(self, address: str) -> None:
+        """As if a deploy had not noted it."""
+        subprocess.run(
+            [self.deploys.planner.terraform.program, "state", "rm", address],
+            cwd=self.deploys.stack,
+            env=dict(self.deploys.planner.terraform.variables),
+            check=True,
+            capture_output=True,
+        )
+
     def recovery(self, said: list[str]) -> Recovery:
         return Recovery(self.deploys.planner, lambda: self.client, said.append)
 
@@ -176,13 +186,7 @@ def assert_settled(workspace: Workspace) -> None:
 def test_a_plan_shows_the_import_and_a_doubt_is_a_persons_to_settle(workspace: Workspace) -> None:
     deploys, outside = workspace.deploys, workspace.outside
     first = outside.job("two")
-    subprocess.run(
-        [deploys.planner.terraform.program, "state", "rm", "databricks_job.two"],
-        cwd=deploys.stack,
-        env=dict(deploys.planner.terraform.variables),
-        check=True,
-        capture_output=True,
-    )
+    workspace.forget("databricks_job.two")
     with workspace.recovery([]).imports(["governance"]) as ready:
         (plan,) = ready.plan(["governance"])
     assert [(change.address, change.action) for change in plan.changes] == [
@@ -193,4 +197,11 @@ def test_a_plan_shows_the_import_and_a_doubt_is_a_persons_to_settle(workspace: W
         workspace.recovery([]).orphans(["governance"])
     said = str(caught.value)
     assert f"2 have its name ({first}, {second}); delete all but one" in said
-    assert said.endswith(f"terraform -chdir={deploys.stack} import databricks_job.two {first}")
+    assert f"terraform -chdir={deploys.stack} import databricks_job.two {first}" in said
+
+    # Somebody else's catalog may have our name: it needs our tags to be ours.
+    workspace.forget("databricks_catalog.it")
+    catalog = f"/api/2.1/unity-catalog/catalogs/{NAMING.catalog}"
+    outside.call("PATCH", catalog, {"properties": {"owner": "others"}})
+    with pytest.raises(PreflightError, match="bears no sign of the platform"):
+        workspace.recovery([]).orphans(["governance"])
