@@ -85,8 +85,7 @@ def run(sizes: Sizes, report: Path | None, steps: Steps) -> None:
         if 4 in sizes.figures:
             figures.append(_memory(folder / "memory", sizes, steps))
         if {5, 6, 7} & {*sizes.figures}:
-            found = _infra(folder / "infra", steps)
-            figures += [figure for figure in found if figure.number in sizes.figures]
+            figures += _infra(folder / "infra", sizes, steps)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     steps.console.print(table(figures, sizes))
@@ -211,22 +210,23 @@ def _memory(folder: Path, sizes: Sizes, steps: Steps) -> Figure:
     return Figure(4, "peak memory of emulator and Spark, GiB", found.peak.total / GIB, 12.0, parts)
 
 
-def _infra(folder: Path, steps: Steps) -> list[Figure]:
+def _infra(folder: Path, sizes: Sizes, steps: Steps) -> list[Figure]:
     folder.mkdir()
-    with steps.step(f"Synth, plan, deploy and review of {bench_infra.RESOURCES:,} things") as step:
-        found = bench_infra.measure(folder, step.say)
+    with steps.step(f"Infrastructure of {bench_infra.RESOURCES:,} resources") as step:
+        found = bench_infra.measure(folder, step.say, deploys=6 in sizes.figures)
     load = round(os.getloadavg()[0], 1)
-    synth, review = found.works["synth"], found.review
-    changed = [found.works[name].seconds for name in ("plan, nothing deployed", "deploy")]
     counted = {"resources": found.resources, "load of the machine": load}
-    seconds = {"CPU": round(review.cpu_seconds, 1), "megabytes of plan": round(review.megabytes, 1)}
-    return [
+    synth, review = found.works["synth"], found.review
+    parts = {"changes": review.changes, "CPU, s": round(review.cpu_seconds, 1)}
+    figures = [
         Figure(5, "synth, s", synth.seconds, 10.0, counted | {"seconds": synth.document()}),
-        Figure(6, "plan and deploy, s", sum(changed), None, counted | bench_infra.parts(found)),
-        Figure(
-            7, "review of a plan, s", review.seconds, 3.0, {"changes": review.changes} | seconds
-        ),
+        Figure(7, "review of a plan, s", review.seconds, 3.0, parts),
     ]
+    if 6 in sizes.figures:
+        seconds = sum(found.works[name].seconds for name in bench_infra.FIRST_DEPLOY)
+        parts = counted | bench_infra.parts(found)
+        figures.insert(1, Figure(6, "plan and deploy, s", seconds, None, parts))
+    return [figure for figure in figures if figure.number in sizes.figures]
 
 
 def _seconds(history: History) -> float:

@@ -65,7 +65,16 @@ class Measured:
     review: Timing
 
 
-def measure(folder: Path, say: Callable[[str], None]) -> Measured:
+COMMANDS = (
+    ("synth", "synth", (0,)),
+    ("plan, nothing deployed", "plan", (2,)),
+    ("deploy", "deploy", (0,)),
+    ("plan, all deployed", "plan", (0,)),
+)
+FIRST_DEPLOY = ("plan, nothing deployed", "deploy")
+
+
+def measure(folder: Path, say: Callable[[str], None], deploys: bool = True) -> Measured:
     """Synthesize, plan, deploy, plan again and review; DriverError when one of them fails."""
     bench = Bench(folder)
     say("copying the repository, building the wheel")
@@ -73,14 +82,9 @@ def measure(folder: Path, say: Callable[[str], None]) -> Measured:
     bench.run("synth")
     bench.add_alerts(RESOURCES - bench.resources())
     works = {}
+    bench.start()
     try:
-        bench.start()
-        for name, command, codes in (
-            ("synth", "synth", (0,)),
-            ("plan, nothing deployed", "plan", (2,)),
-            ("deploy", "deploy", (0,)),
-            ("plan, all deployed", "plan", (0,)),
-        ):
+        for name, command, codes in COMMANDS if deploys else COMMANDS[:1]:
             say(name)
             works[name] = bench.run(command, codes)
     finally:
@@ -233,13 +237,15 @@ def role(name: str, command: list[str]) -> str:
         return "Terraform"
     if name.startswith("terraform-provider") or "emulator.provider" in words:
         return "provider"
-    if "emulator serve" in words:
-        return "workspace"
     if "state_backend" in words:
         return "state backend"
+    # The server, and what it starts: MLflow, and a process from which tasks are forked.
+    if "emulator" in words or "multiprocessing" in words:
+        return "workspace"
     return "cdktf" if name.startswith("node") else OURS
 
 
 def parts(measured: Measured) -> dict[str, Any]:
     """What the figure about plan and deploy is made from."""
-    return {name: work.document() for name, work in measured.works.items()}
+    works = measured.works.items()
+    return {name: work.document() for name, work in works if name != "synth"}

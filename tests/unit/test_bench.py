@@ -121,6 +121,7 @@ def test_the_report_is_a_table_and_json() -> None:
         ("python", ["python", "-P", "-m", "emulator.provider"], "provider"),
         ("terraform-provider-databricks_v1.99.0", [], "provider"),
         ("python", ["python", "-m", "emulator", "serve", "--state", "x"], "workspace"),
+        ("python", ["python", "-m", "emulator.workspace.mlflow_child"], "workspace"),
         ("node", ["node", "cdktf", "deploy"], "cdktf"),
         ("python", ["python", "-m", "infra", "deploy"], OURS),
     ],
