@@ -44,6 +44,16 @@ JARS = ROOT / ".local" / "cache" / "jars"
 FOLDER = "/Shared/health_monitor/local"
 PREFIX = "health_monitor_local_"
 FILE = Path(__file__).parent / "drift" / "changes.yml"
+LISTS = {
+    "/api/2.2/jobs/list": "jobs",
+    "/api/2.0/sql/warehouses": "warehouses",
+    "/api/2.0/pipelines": "statuses",
+    "/api/2.0/alerts": "alerts",
+    "/api/2.0/serving-endpoints": "endpoints",
+    "/api/2.0/lakeview/dashboards": "dashboards",
+    "/api/2.0/notification-destinations": "results",
+    "/api/2.1/unity-catalog/catalogs": "catalogs",
+}
 SHARED_CATALOG = "schemas were not listed: the catalog is not the platform's alone"
 
 
@@ -126,7 +136,12 @@ class Outside:
         self.call("POST", "/api/2.0/workspace/import", body)
 
     def left_over(self) -> list[str]:
-        """What a destroy should have taken along: all that is the platform's own."""
+        """What a destroy should have taken along: every list, and what has the platform's names."""
+        listed = [
+            f"{key}: {item}"
+            for path, key in LISTS.items()
+            for item in self.call("GET", path).get(key, [])
+        ]
         config = Config(
             host=self.variables["DATABRICKS_HOST"], token=self.variables["DATABRICKS_TOKEN"]
         )
@@ -134,9 +149,9 @@ class Outside:
         nothing_made = find_assets(Path("nowhere"), "nowhere")
         search = Search(WorkspaceClient(config=config), naming, nothing_made)
         found, notes = search.unmanaged(Held())
-        catalogs = self.call("GET", "/api/2.1/unity-catalog/catalogs").get("catalogs", [])
         schemas = [s for s in SCHEMAS if self._has(f"schemas/spark_catalog.{s}")]
-        return [*map(str, found), *catalogs, *schemas, *notes[1:]]
+        notes.remove(SHARED_CATALOG)
+        return [*listed, *map(str, found), *schemas, *notes]
 
     def _has(self, path: str) -> bool:
         answer = self.http.get(f"/api/2.1/unity-catalog/{path}")
