@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What CI does with one environment: on_environment.sh review|deploy|drift ENVIRONMENT [CEILING]
+# What CI does with one environment: on_environment.sh review|deploy|drift ENVIRONMENT
 # Exit codes are those of `python -m infra`; see the README.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -35,7 +35,7 @@ comment() {
 }
 
 review() {
-  local environment=$1 ceiling=$2 worst=0 plan stack code
+  local environment=$1 worst=0 plan stack code
   # Plans hold secrets in plain text; they go, however this ends.
   plans=$(mktemp -d)
   trap 'rm -rf "$plans"' EXIT
@@ -43,7 +43,7 @@ review() {
   for plan in "$plans"/*.json; do
     [ -e "$plan" ] || continue
     stack=$(basename "$plan" .json) code=0
-    infra review "$plan" --format markdown --output "$plans/$stack.md" --ceiling "$ceiling" ||
+    infra review "$plan" --format markdown --output "$plans/$stack.md" --env "$environment" ||
       code=$?
     case $code in
       0 | 2 | 3) ;;
@@ -63,7 +63,7 @@ deploy() {
 }
 
 case $1 in
-  review) review "$2" "${3:-critical}" ;;
+  review) review "$2" ;;
   deploy) deploy "$2" ;;
   drift) infra drift --env "$2" ;;
   *) echo "unknown command '$1'; there are: review, deploy, drift" >&2 && exit 1 ;;

@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from health_monitor.spec import DefinitionErrors
@@ -87,9 +88,34 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         return drift(planner, stacks, known_drift, variables, options.format)
     if not _is_allowed(options, environment, console):
         return POLICY_DENIED
-    if options.command == "deploy":
-        return deploying.deploy(environment, stacks, variables, ROOT, console.print)
-    return 0 if options.command in OFFLINE else _plan(options, environment, stacks, console)
+    if options.command in OFFLINE:
+        return 0
+    return _plan_or_deploy(options, environment, stacks, console)
+
+
+def _plan_or_deploy(
+    options: argparse.Namespace, environment: Environment, stacks: Sequence[str], console: Console
+) -> int:
+    """Either, after a look for what an earlier deploy made and could not note."""
+    from infra.drift.checking import workspace_client
+    from infra.recovery import Recovery
+
+    variables = current_variables()
+    planner = Planner(environment, Terraform.found(variables), OUTPUT)
+    recovery = Recovery(
+        planner,
+        connect=lambda: workspace_client(variables[environment.workspace.host_variable]),
+        tell=console.print,
+        strict=options.command == "deploy",
+    )
+    with recovery.imports(stacks) as ready:
+        if options.command == "deploy":
+            return deploying.deploy(environment, stacks, variables, ROOT, console.print)
+        plans = replace(ready, save=options.save).plan(
+            stacks, lambda plan: console.print(f"planned {plan.stack}", style="dim")
+        )
+    show_plans(console, plans)
+    return exit_code(plans)
 
 
 def _is_allowed(options: argparse.Namespace, environment: Environment, console: Console) -> bool:
@@ -98,16 +124,6 @@ def _is_allowed(options: argparse.Namespace, environment: Environment, console: 
     if verdict.violations or options.command == "policy":
         show_verdict(console, environment.name, verdict)
     return not verdict.violations
-
-
-def _plan(
-    options: argparse.Namespace, environment: Environment, stacks: Sequence[str], console: Console
-) -> int:
-    terraform = Terraform.found(current_variables())
-    planner = Planner(environment, terraform, OUTPUT, options.save)
-    plans = planner.plan(stacks, lambda plan: console.print(f"planned {plan.stack}", style="dim"))
-    show_plans(console, plans)
-    return exit_code(plans)
 
 
 def _refuse_absent(stacks: Sequence[str], environment: Environment) -> None:

@@ -237,6 +237,7 @@ class Environment(Part):
     tags: Annotated[dict[Name, Text], AfterValidator(_has_owner)]
     prevent_destroy: bool
     force_destroy: bool
+    risk_ceiling: Literal["low", "medium", "high", "critical"]
     stacks: Annotated[list[StackName], Field(min_length=1)]
 
     @property

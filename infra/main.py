@@ -11,6 +11,8 @@ from cdktf import App
 from health_monitor.spec import DefinitionErrors, load_definitions
 
 from infra.environment import Environment, EnvironmentErrors, load_environment
+from infra.import_blocks import forget
+from infra.naming import Naming
 from infra.paths import DEFINITIONS
 from infra.policy.checking import POLICY_DENIED, check_output
 from infra.stack_order import ALL_STACKS, DEPENDS_ON
@@ -52,7 +54,9 @@ def synth(environment: Environment, outdir: str | None = None) -> Path:
     app = App(outdir=outdir)
     build(app, Platform(environment, definitions, build_wheel()))
     app.synth()
-    return Path(app.outdir)
+    folder = Path(app.outdir)
+    forget(folder / "stacks" / Naming(environment).stack(stack) for stack in environment.stacks)
+    return folder
 
 
 def main() -> int:

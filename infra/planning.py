@@ -165,8 +165,11 @@ def _changes(result: Result, kind: str) -> list[Change]:
     for event in result.events:
         if event["type"] == kind:
             change = event["change"]
-            if change["action"] not in ("noop", "read"):
-                found.append(Change(change["resource"]["addr"], change["action"]))
+            # An import may change the resource too; what it is in the first place is an import.
+            in_place = change["action"] in ("noop", "update")
+            action = "import" if in_place and "importing" in change else change["action"]
+            if action not in ("noop", "read"):
+                found.append(Change(change["resource"]["addr"], action))
     return found
 
 

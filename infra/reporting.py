@@ -19,17 +19,17 @@ SYMBOLS = {
     "move": (">", "cyan"),
     "import": ("<", "cyan"),
 }
+COUNTED = ("create", "update", "replace", "delete", "import")
 SHOWN_PER_STACK = 40
 
 
 def show_plans(console: Console, plans: Sequence[StackPlan]) -> None:
     """One line a stack, then what changes in each."""
     table = Table(box=None, pad_edge=False)
-    for column in ("stack", "outcome", "create", "update", "replace", "delete"):
+    for column in ("stack", "outcome", *COUNTED):
         table.add_column(column, justify="left" if column in ("stack", "outcome") else "right")
     for plan in plans:
-        counts = plan.counts
-        numbers = [counts["create"], counts["update"], counts["replace"], counts["delete"]]
+        numbers = [plan.counts[action] for action in COUNTED]
         table.add_row(plan.stack, _outcome(plan), *(str(number or "") for number in numbers))
     console.print(table)
     for plan in plans:

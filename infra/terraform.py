@@ -40,6 +40,15 @@ class Result:
 
 
 @dataclass(frozen=True)
+class StateResource:
+    """A managed resource that a state holds."""
+
+    address: str
+    type: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Terraform:
     """The terraform program with the variables that it runs with."""
 
@@ -70,9 +79,22 @@ class Terraform:
 
     def has_state(self, folder: Path) -> bool:
         """Whether the stack is deployed: its state holds something."""
+        return bool(self._state(folder))
+
+    def resources(self, folder: Path) -> list[StateResource]:
+        """The managed resources in the stack's state, which is read without its lock."""
+        return [
+            StateResource(f"{item['type']}.{item['name']}", item["type"], instance["attributes"])
+            for item in self._state(folder)
+            if item["mode"] == "managed"
+            for instance in item["instances"]
+        ]
+
+    def _state(self, folder: Path) -> list[dict[str, Any]]:
         state = self._output(folder, ["state", "pull"], f"reading the state of {folder.name}")
         # Where there is no state, one backend gives nothing and another an empty one.
-        return bool(state.strip()) and bool(json.loads(state)["resources"])
+        resources: list[dict[str, Any]] = json.loads(state)["resources"] if state.strip() else []
+        return resources
 
     def destroy(self, folder: Path, tell: Callable[[dict[str, Any]], None]) -> Result:
         """Destroy everything in the stack's state."""

@@ -16,7 +16,7 @@ from typing import Any
 from rich.table import Table
 
 from emulator.settings import CATALOG
-from tools import bench_memory
+from tools import bench_infra, bench_memory
 from tools.bench_duckdb import DuckTables
 from tools.bench_platform import CURRENCY, Account, Platform, Timing
 from tools.bench_reference import Straightforward
@@ -42,12 +42,12 @@ class Sizes:
     days: int = 120
     memory_rows: int = 60_000
     repeat: int = 1
-    figures: list[int] = field(default_factory=lambda: [1, 2, 3, 4])
+    figures: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5, 6, 7])
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: a ratio (or GiB), what it may be at most, and what it was made from."""
+    """One figure: a ratio, GiB or seconds, what it may be at most, what it was made from."""
 
     number: int
     name: str
@@ -84,6 +84,8 @@ def run(sizes: Sizes, report: Path | None, steps: Steps) -> None:
             figures += _platform_figures(folder, sizes, steps)
         if 4 in sizes.figures:
             figures.append(_memory(folder / "memory", sizes, steps))
+        if {5, 6, 7} & {*sizes.figures}:
+            figures += _infra(folder / "infra", sizes, steps)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     steps.console.print(table(figures, sizes))
@@ -206,6 +208,25 @@ def _memory(folder: Path, sizes: Sizes, steps: Steps) -> Figure:
         "share of them that the next day wrote": round(found.touched, 4),
     }
     return Figure(4, "peak memory of emulator and Spark, GiB", found.peak.total / GIB, 12.0, parts)
+
+
+def _infra(folder: Path, sizes: Sizes, steps: Steps) -> list[Figure]:
+    folder.mkdir()
+    with steps.step(f"Infrastructure of {bench_infra.RESOURCES:,} resources") as step:
+        found = bench_infra.measure(folder, step.say, deploys=6 in sizes.figures)
+    load = round(os.getloadavg()[0], 1)
+    counted = {"resources": found.resources, "load of the machine": load}
+    synth, review = found.works["synth"], found.review
+    parts = {"changes": review.changes, "CPU, s": round(review.cpu_seconds, 1)}
+    figures = [
+        Figure(5, "synth, s", synth.seconds, 10.0, counted | {"seconds": synth.document()}),
+        Figure(7, "review of a plan, s", review.seconds, 3.0, parts),
+    ]
+    if 6 in sizes.figures:
+        seconds = sum(found.works[name].seconds for name in bench_infra.FIRST_DEPLOY)
+        parts = counted | bench_infra.parts(found)
+        figures.insert(1, Figure(6, "plan and deploy, s", seconds, None, parts))
+    return [figure for figure in figures if figure.number in sizes.figures]
 
 
 def _seconds(history: History) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+import httpx
 import psutil
 
 from emulator.provider.install import environment, official_provider_available
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PROVIDER_CHECK_SECONDS = 15
+# Spark may have to start first.
+AUDIT_SECONDS = 300
 
 
 def choose_provider() -> tuple[str, dict[str, str]]:
@@ -158,6 +161,17 @@ def _terraform_runs() -> bool:
     return False
 
 
+def _deliver_audit_log(workspace: Workspace) -> None:
+    """Databricks delivers it by itself, and late; who changed what shall be known here at once."""
+    answer = httpx.post(
+        f"{workspace.host}/emulator/v1/audit/deliver",
+        headers={"Authorization": f"Bearer {workspace.token}"},
+        timeout=AUDIT_SECONDS,
+    )
+    if answer.status_code != httpx.codes.OK:
+        raise DriverError(f"The audit log was not delivered: {answer.text}", workspace.host)
+
+
 def run_in_environment(arguments: list[str], say: Callable[[str], None]) -> int:
     """``python -m infra ...``; for the local environment with its servers and variables."""
     environment: dict[str, str] = {"PATH": _path()}
@@ -165,6 +179,9 @@ def run_in_environment(arguments: list[str], say: Callable[[str], None]) -> int:
         if running() != list(SERVERS):
             raise DriverError("The local workspace does not run", todo="make local")
         _, extra = choose_provider()
-        environment = variables(start_workspace(), start_state_backend()) | extra
+        workspace = start_workspace()
+        environment = variables(workspace, start_state_backend()) | extra
         keep_for_clients(environment)
+        if "drift" in arguments:
+            _deliver_audit_log(workspace)
     return run_infra(arguments, environment, say)

@@ -13,6 +13,10 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from emulator.provider.bundle import PROVIDER_VERSION
+
+# As the official provider names itself, and the Terraform that runs it.
+USER_AGENT = f"databricks-tf-provider/{PROVIDER_VERSION} terraform"
 _ATTEMPTS = 5
 _TIMEOUT_SECONDS = 600
 _BUSY = (429, 503)
@@ -83,7 +87,11 @@ class Api:
         content_type: str | None,
     ) -> tuple[dict[str, str], bytes]:
         target = path + (f"?{urlencode(query)}" if query else "")
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {self._token}",
+            "Accept": "application/json",
+            "User-Agent": USER_AGENT,
+        }
         if data is not None and content_type is not None:
             headers["Content-Type"] = content_type
         for attempt in range(1, _ATTEMPTS + 1):

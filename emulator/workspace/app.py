@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from emulator.errors import ApiError
 from emulator.settings import Settings
 from emulator.workspace import routes
+from emulator.workspace.audit import AuditLog
 from emulator.workspace.context import Workspace
 from emulator.workspace.guard import Guard
 from emulator.workspace.recovery import recover
@@ -44,6 +45,8 @@ def create_app(
     app.add_exception_handler(HTTPException, _no_route)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _defect)
+    # The last one is the first to see a request: nobody without a token leaves an event.
+    app.add_middleware(AuditLog, workspace=workspace)
     app.add_middleware(Guard, token=token)
     return app
 

@@ -23,7 +23,7 @@ MOST_EVENTS = 1000
 # What the client raises: refused or failed calls, no credentials, no connection.
 CLIENT_ERRORS = (DatabricksError, ValueError, OSError)
 WRITES = (
-    "^(add|assign|change|create|delete|disable|edit|enable|grant|import|move|patch|pause|publish"
+    "^(api|files)?(add|assign|change|create|delete|disable|edit|enable|grant|import|move|patch|pause|publish"
     "|put|remove|rename|reset|restore|revoke|set|transfer|trash|undelete|unassign|update|upsert)"
 )
 # What names an object in the parameters of an event.

@@ -95,8 +95,7 @@ def _judge(
             counting.append(difference)
             expired = expired or acceptance.expired(change.address, path)
     if counting and heal is not None:
-        kept = item if counting == [whole] else _only(item, counting)
-        found.findings.append(Finding(stack, kept, heal.action, expired))
+        found.findings.append(Finding(stack, _only(item, counting, whole), heal.action, expired))
 
 
 def _puts_back(heal: Change, path: Path) -> bool:
@@ -109,9 +108,15 @@ def _puts_back(heal: Change, path: Path) -> bool:
     )
 
 
-def _only(item: Reviewed, differences: Sequence[Difference]) -> Reviewed:
+def _only(item: Reviewed, differences: Sequence[Difference], whole: Difference) -> Reviewed:
     """The same without the other differences, judged anew: its risk may be theirs."""
-    assessed = Assessor().assess(replace(item.change, differences=list(differences)))
+    if item.change.action is Action.DELETE:
+        return item
+    change = replace(item.change, differences=list(differences))
+    assessed = Assessor().assess(change)
+    if whole in differences:
+        # A content is judged as any attribute is, and has no value that could be shown.
+        assessed = replace(assessed, change=item.change)
     return Reviewed(assessed, assessed.reasons, item.source)
 
 

@@ -49,10 +49,10 @@ class Held:
             root = plan.prior_state.get("values", {}).get("root_module", {})
             for resource in root.get("resources", []):
                 if resource.get("mode") == "managed":
-                    held._add(resource["type"], resource.get("values", {}))
+                    held.add(resource["type"], resource.get("values", {}))
         return held
 
-    def _add(self, type_: str, values: Mapping[str, Any]) -> None:
+    def add(self, type_: str, values: Mapping[str, Any]) -> None:
         known = self.identities.setdefault(type_, set())
         for key in ("id", "dashboard_id", "endpoint_id", "path", "name"):
             if isinstance(values.get(key), str | int):
@@ -63,11 +63,75 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Search:
-    """Lists what is the platform's own by its name, tags or place."""
+class Listings:
+    """What stands under the platform's names, or in its folder, by kind."""
 
     client: WorkspaceClient
     naming: Naming
+
+    def jobs(self) -> Iterator[Found]:
+        for job in self.client.jobs.list():
+            settings = job.settings
+            if settings and self._is_ours(settings.name, settings.tags):
+                yield _found("databricks_job", job.job_id, settings.name)
+
+    def pipelines(self) -> Iterator[Found]:
+        for pipeline in self.client.pipelines.list_pipelines():
+            if self._is_ours(pipeline.name):
+                yield _found("databricks_pipeline", pipeline.pipeline_id, pipeline.name)
+
+    def warehouses(self) -> Iterator[Found]:
+        for warehouse in self.client.warehouses.list():
+            pairs = warehouse.tags.custom_tags if warehouse.tags else None
+            tags = {str(pair.key): str(pair.value) for pair in pairs or []}
+            if self._is_ours(warehouse.name, tags):
+                yield _found("databricks_sql_endpoint", warehouse.id, warehouse.name)
+
+    def dashboards(self) -> Iterator[Found]:
+        for board in self.client.lakeview.list():
+            if self._is_titled(board.display_name) or self._is_inside(board.path):
+                yield _found("databricks_dashboard", board.dashboard_id, board.display_name)
+
+    def alerts(self) -> Iterator[Found]:
+        for alert in self.client.alerts_v2.list_alerts():
+            if self._is_titled(alert.display_name) or self._is_inside(alert.parent_path):
+                yield _found("databricks_alert_v2", alert.id, alert.display_name)
+
+    def endpoints(self) -> Iterator[Found]:
+        for endpoint in self.client.serving_endpoints.list():
+            tags = {tag.key: str(tag.value) for tag in endpoint.tags or []}
+            if self._is_ours(endpoint.name, tags):
+                yield _found("databricks_model_serving", endpoint.name, endpoint.name)
+
+    def destinations(self) -> Iterator[Found]:
+        for item in self.client.notification_destinations.list():
+            if self._is_titled(item.display_name):
+                yield _found("databricks_notification_destination", item.id, item.display_name)
+
+    @property
+    def _monitors(self) -> str:
+        """Where Databricks puts the dashboards that it makes for monitors."""
+        return self.naming.monitor_assets("").removeprefix(WORKSPACE).rstrip("/")
+
+    def _is_ours(self, name: str | None, tags: Mapping[str, str] | None = None) -> bool:
+        """By the prefix of its name, or by all tags of the environment, as a copy has them."""
+        prefix = self.naming.job("")
+        wanted = self.naming.environment.tags.items()
+        return str(name).startswith(prefix) or bool(tags and wanted <= tags.items())
+
+    def _is_titled(self, title: str | None) -> bool:
+        return str(title).startswith(self.naming.title("").rstrip())
+
+    def _is_inside(self, path: str | None) -> bool:
+        inside = str(path).removeprefix(WORKSPACE)
+        is_monitors = inside.startswith(f"{self._monitors}/") or inside == self._monitors
+        return inside.startswith(f"{self.naming.folder}/") and not is_monitors
+
+
+@dataclass(frozen=True)
+class Search(Listings):
+    """Lists what is the platform's own by its name, tags or place."""
+
     assets: Assets
 
     def unmanaged(self, held: Held) -> tuple[list[Found], list[str]]:
@@ -92,13 +156,13 @@ class Search:
             "volumes": self._volumes,
             "models": self._models,
             "functions": self._functions,
-            "jobs": self._jobs,
-            "pipelines": self._pipelines,
-            "warehouses": self._warehouses,
-            "dashboards": self._dashboards,
-            "alerts": self._alerts,
-            "serving endpoints": self._endpoints,
-            "notification destinations": self._destinations,
+            "jobs": self.jobs,
+            "pipelines": self.pipelines,
+            "warehouses": self.warehouses,
+            "dashboards": self.dashboards,
+            "alerts": self.alerts,
+            "serving endpoints": self.endpoints,
+            "notification destinations": self.destinations,
             "workspace files": self._files,
         }
 
@@ -146,45 +210,6 @@ class Search:
         if str(full_name).lower().removeprefix(f"{self.naming.catalog.lower()}.") not in made:
             yield _found(type_, full_name, full_name)
 
-    def _jobs(self) -> Iterator[Found]:
-        for job in self.client.jobs.list():
-            settings = job.settings
-            if settings and self._is_ours(settings.name, settings.tags):
-                yield _found("databricks_job", job.job_id, settings.name)
-
-    def _pipelines(self) -> Iterator[Found]:
-        for pipeline in self.client.pipelines.list_pipelines():
-            if self._is_ours(pipeline.name):
-                yield _found("databricks_pipeline", pipeline.pipeline_id, pipeline.name)
-
-    def _warehouses(self) -> Iterator[Found]:
-        for warehouse in self.client.warehouses.list():
-            pairs = warehouse.tags.custom_tags if warehouse.tags else None
-            tags = {str(pair.key): str(pair.value) for pair in pairs or []}
-            if self._is_ours(warehouse.name, tags):
-                yield _found("databricks_sql_endpoint", warehouse.id, warehouse.name)
-
-    def _dashboards(self) -> Iterator[Found]:
-        for board in self.client.lakeview.list():
-            if self._is_titled(board.display_name) or self._is_inside(board.path):
-                yield _found("databricks_dashboard", board.dashboard_id, board.display_name)
-
-    def _alerts(self) -> Iterator[Found]:
-        for alert in self.client.alerts_v2.list_alerts():
-            if self._is_titled(alert.display_name) or self._is_inside(alert.parent_path):
-                yield _found("databricks_alert_v2", alert.id, alert.display_name)
-
-    def _endpoints(self) -> Iterator[Found]:
-        for endpoint in self.client.serving_endpoints.list():
-            tags = {tag.key: str(tag.value) for tag in endpoint.tags or []}
-            if self._is_ours(endpoint.name, tags):
-                yield _found("databricks_model_serving", endpoint.name, endpoint.name)
-
-    def _destinations(self) -> Iterator[Found]:
-        for item in self.client.notification_destinations.list():
-            if self._is_titled(item.display_name):
-                yield _found("databricks_notification_destination", item.id, item.display_name)
-
     def _files(self, folder: str = "") -> Iterator[Found]:
         folder = folder or self.naming.folder
         for item in self.client.workspace.list(folder):
@@ -196,25 +221,6 @@ class Search:
                 yield _found("databricks_notebook", path, path)
             elif item.object_type is ObjectType.FILE:
                 yield _found("databricks_workspace_file", path, path)
-
-    @property
-    def _monitors(self) -> str:
-        """Where Databricks puts the dashboards that it makes for monitors."""
-        return self.naming.monitor_assets("").removeprefix(WORKSPACE).rstrip("/")
-
-    def _is_ours(self, name: str | None, tags: Mapping[str, str] | None = None) -> bool:
-        """By the prefix of its name, or by all tags of the environment, as a copy has them."""
-        prefix = self.naming.job("")
-        wanted = self.naming.environment.tags.items()
-        return str(name).startswith(prefix) or bool(tags and wanted <= tags.items())
-
-    def _is_titled(self, title: str | None) -> bool:
-        return str(title).startswith(self.naming.title("").rstrip())
-
-    def _is_inside(self, path: str | None) -> bool:
-        inside = str(path).removeprefix(WORKSPACE)
-        is_monitors = inside.startswith(f"{self._monitors}/") or inside == self._monitors
-        return inside.startswith(f"{self.naming.folder}/") and not is_monitors
 
 
 def _found(type_: str, identity: object, name: str | None) -> Found:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
 
 from health_monitor.spec.documents import Document, Place, read_document
 
+from infra.declared import Configuration, Declared
 from infra.drift.findings import Finding
 from infra.drift.unmanaged import Found
 from infra.naming import Naming
@@ -48,8 +47,6 @@ SETTINGS: dict[tuple[str, str], Place] = {
 }
 VALUE_LENGTH = 60
 NOTEBOOK = "databricks_notebook"
-# Under which a resource stands in the workspace.
-NAMES = ("path", "display_name", "name")
 # Where what is found in no state would be declared: the stack, and the definition or file.
 HOMES: dict[str, tuple[str, str]] = {
     "databricks_schema": ("governance", "infra/naming.py (SCHEMAS)"),
@@ -95,24 +92,13 @@ class WaysOut:
     revert: str
 
 
-class Declared(NamedTuple):
-    """A resource of the synthesized code."""
-
-    stack: str
-    address: str
-
-
 def read_declared(planner: Planner) -> dict[tuple[str, str], Declared]:
     """What the stacks declare, by type and the name that the workspace shows."""
-    found = {}
-    for stack in planner.environment.stacks:
-        text = (planner.folder(stack) / "cdk.tf.json").read_text(encoding="utf-8")
-        for type_, named in json.loads(text).get("resource", {}).items():
-            for name, body in named.items():
-                shown_name = next((body[key] for key in NAMES if key in body), None)
-                if isinstance(shown_name, str):
-                    found[(type_, shown_name)] = Declared(stack, f"{type_}.{name}")
-    return found
+    return {
+        (item.type, item.name): item
+        for stack in planner.environment.stacks
+        for item in Configuration.read(planner.folder(stack)).declared(stack)
+    }
 
 
 @dataclass
@@ -143,9 +129,8 @@ class Directions:
         if declared is not None:
             # A deploy that was killed has made it, and could not write its state.
             return [
-                "the code declares it; take it into the state:",
-                f"terraform -chdir={self._folder(declared.stack)} import \\",
-                f"  {declared.address} {shlex.quote(item.id)}",
+                f"the code declares it ({declared.address}); a deploy takes it into the state:",
+                f"python -m infra deploy {self._options(declared.stack)}",
             ]
         stack, place = HOMES[item.type]
         if item.type in BY_JOB:
@@ -155,6 +140,9 @@ class Directions:
             f"terraform -chdir={self._folder(stack)} import \\",
             f"  {item.type}.NAME {shlex.quote(item.id)}",
         ]
+
+    def _options(self, stack: str) -> str:
+        return f"--env {self.naming.environment.name} --stack {stack}"
 
     def _folder(self, stack: str) -> str:
         return (OUTPUT / "stacks" / self.naming.stack(stack)).relative_to(ROOT).as_posix()
@@ -195,7 +183,7 @@ class Directions:
         return Source(f"infra/stacks/{stack}.py", 1)
 
     def _revert(self, finding: Finding) -> str:
-        options = f"--env {self.naming.environment.name} --stack {finding.stack}"
+        options = self._options(finding.stack)
         does = {
             Action.CREATE: "creates it anew, empty and with another id",
             Action.REPLACE: "destroys it and creates it anew",

@@ -21,7 +21,7 @@ MUST, CHANGES, FOLLOWS, DIFFS = 0, 1, 10, 20
 
 
 def as_markdown(review: Review) -> str:
-    """At most 65,536 characters; what is destroyed is never cut."""
+    """At most ``page.LIMIT`` characters; what is destroyed is never cut."""
     for short in (False, True):
         page = _page(review, short)
         if page.fits():

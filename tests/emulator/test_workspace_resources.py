@@ -19,9 +19,12 @@ from databricks.sdk.errors import (
 )
 from databricks.sdk.service import catalog, dashboards, iam, jobs, settings, sql, workspace
 
+from emulator.account.schemas import system_tables
 from emulator.settings import WORKSPACE_ID
 from emulator.sql.catalog_store import CatalogStore
 from emulator.sql.records import Function
+from emulator.store import Store
+from emulator.workspace.audit import STREAM
 from tests.emulator.workspace_server import RunningWorkspace
 
 NOTEBOOK = b"# Databricks notebook source\nprint(1)\n"
@@ -400,3 +403,27 @@ def test_policies_need_their_function_and_are_sqls_too(running):
     assert [p.name for p in store.policies.all()] == ["hide"]
     assert running.http.delete(item).status_code == 200
     assert running.http.get(item).status_code == 404
+
+
+def test_writes_are_noted_for_the_audit_log_with_what_was_asked_and_how_it_ended(running, client):
+    job = client.jobs.create(name="audited").job_id
+    noted = Store(running.state / "workspace.db")
+    last = len(noted.events(STREAM))
+    client.jobs.update(job, new_settings=jobs.JobSettings(timeout_seconds=5))
+    client.jobs.get(job)
+    with pytest.raises(NotFound):
+        client.schemas.update("spark_catalog.gone", comment="x")
+    assert running.http.delete("/api/2.0/fs/files/Volumes/a/b/c%2Bd.txt").status_code == 404
+    anonymous = {"Authorization": "Bearer wrong"}
+    refused = running.http.post("/api/2.2/jobs/delete", json={"job_id": job}, headers=anonymous)
+    assert refused.status_code == 401
+    events = noted.events(STREAM)[last:]
+    told = [(e["action_name"], e["request_params"], e["response"]["status_code"]) for e in events]
+    assert told == [
+        ("update", {"job_id": str(job)}, 200),
+        ("updateSchema", {"full_name_arg": "spark_catalog.gone"}, 404),
+        ("filesDelete", {"path": "/Volumes/a/b/c+d.txt"}, 404),
+    ]
+    assert events[0]["service_name"] == "jobs" and "databricks-sdk-py" in events[0]["user_agent"]
+    known = set(system_tables()["access.audit"].arrow.names)
+    assert all(event.keys() - {"number"} <= known for event in events)

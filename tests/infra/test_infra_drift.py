@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 import httpx
 import pytest
+import yaml
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.config import Config
 from moto.server import ThreadedMotoServer
+from pydantic import BaseModel, ConfigDict
 
 from emulator.provider.install import environment as provider_variables
 from infra import deploying
+from infra.drift import command
+from infra.drift.known import Acceptance
+from infra.drift.unmanaged import Held, Search
 from infra.environment import load_environment
+from infra.naming import SCHEMAS, Naming
 from infra.paths import ROOT
 from infra.planning import Planner, exit_code
+from infra.review.assets import find_assets
 from infra.stack_order import ALL_STACKS
 from infra.terraform import Terraform
 from tests.infra.conftest import synthesize
@@ -31,6 +43,18 @@ from tests.infra.conftest import synthesize
 JARS = ROOT / ".local" / "cache" / "jars"
 FOLDER = "/Shared/health_monitor/local"
 PREFIX = "health_monitor_local_"
+FILE = Path(__file__).parent / "drift" / "changes.yml"
+LISTS = {
+    "/api/2.2/jobs/list": "jobs",
+    "/api/2.0/sql/warehouses": "warehouses",
+    "/api/2.0/pipelines": "statuses",
+    "/api/2.0/alerts": "alerts",
+    "/api/2.0/serving-endpoints": "endpoints",
+    "/api/2.0/lakeview/dashboards": "dashboards",
+    "/api/2.0/notification-destinations": "results",
+    "/api/2.1/unity-catalog/catalogs": "catalogs",
+}
+SHARED_CATALOG = "schemas were not listed: the catalog is not the platform's alone"
 
 
 @contextmanager
@@ -50,7 +74,8 @@ def workspace_server(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def wait_for(file: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    for _ in range(300):
+    # Two minutes: a busy machine takes one.
+    for _ in range(1_200):
         assert process.poll() is None, "the emulator ended"
         if file.is_file():
             described: dict[str, Any] = json.loads(file.read_text())
@@ -90,14 +115,12 @@ class Outside:
         headers = {"Authorization": f"Bearer {variables['DATABRICKS_TOKEN']}"}
         host = variables["DATABRICKS_HOST"]
         self.http = httpx.Client(base_url=host, headers=headers, timeout=60)
+        self.variables = variables
 
     def call(self, method: str, path: str, body: Any = None, **params: str) -> Any:
         answer = self.http.request(method, path, json=body, params=params)
         assert answer.status_code < 300, f"{method} {path}: {answer.text}"
         return answer.json() if answer.content else None
-
-    def unity(self, kind: str, name: str) -> None:
-        self.call("PATCH", f"/api/2.1/unity-catalog/{kind}/{name}", {"comment": "by hand"})
 
     def job(self, name: str) -> int:
         jobs = self.call("GET", "/api/2.2/jobs/list", name=PREFIX + name)["jobs"]
@@ -112,93 +135,76 @@ class Outside:
         body = {"path": f"{FOLDER}/{path}", "overwrite": True, "content": content, **how}
         self.call("POST", "/api/2.0/workspace/import", body)
 
-    def catalog_objects(self) -> None:
-        for kind, name in (
-            ("catalogs", "spark_catalog"),
-            ("schemas", "spark_catalog.ml"),
-            ("volumes", "spark_catalog.platform.artifacts"),
-            ("models", "spark_catalog.ml.cost_anomaly_detector"),
-        ):
-            self.unity(kind, name)
-        grant = {"changes": [{"principal": "someone", "add": ["MODIFY"]}]}
-        self.call("PATCH", "/api/2.1/unity-catalog/permissions/schema/spark_catalog.gold", grant)
-        monitor = {
-            "output_schema_name": "spark_catalog.gold_monitoring",
-            "time_series": {"timestamp_col": "usage_date", "granularities": ["1 week"]},
-        }
-        table = "/api/2.1/unity-catalog/tables/spark_catalog.gold.fact_usage"
-        self.call("PUT", f"{table}/monitor", monitor)
+    def left_over(self) -> list[str]:
+        """What a destroy should have taken along: every list, and what has the platform's names."""
+        listed = [
+            f"{key}: {item}"
+            for path, key in LISTS.items()
+            for item in self.call("GET", path).get(key, [])
+        ]
+        config = Config(
+            host=self.variables["DATABRICKS_HOST"], token=self.variables["DATABRICKS_TOKEN"]
+        )
+        naming = Naming(load_environment("local"))
+        nothing_made = find_assets(Path("nowhere"), "nowhere")
+        search = Search(WorkspaceClient(config=config), naming, nothing_made)
+        found, notes = search.unmanaged(Held())
+        schemas = [s for s in SCHEMAS if self._has(f"schemas/spark_catalog.{s}")]
+        notes.remove(SHARED_CATALOG)
+        return [*listed, *map(str, found), *schemas, *notes]
 
-    def what_runs(self) -> None:
-        paused = {"quartz_cron_expression": "0 0 1 * * ?", "timezone_id": "UTC"}
-        self.edit_job("refresh_orchestrator", schedule={**paused, "pause_status": "UNPAUSED"})
-        self.edit_job("gold_refresh", timeout_seconds=1)
-        self.call("POST", "/api/2.2/jobs/delete", {"job_id": self.job("health_summary")})
-        (warehouse,) = self.call("GET", "/api/2.0/sql/warehouses")["warehouses"]
-        path = f"/api/2.0/sql/warehouses/{warehouse['id']}/edit"
-        self.call("POST", path, {"name": warehouse["name"], "auto_stop_mins": 99})
-        (pipeline,) = self.call("GET", "/api/2.0/pipelines")["statuses"]
-        path = f"/api/2.0/pipelines/{pipeline['pipeline_id']}"
-        spec = self.call("GET", path)["spec"]
-        self.call("PUT", path, {**spec, "configuration": {"catalog": "other"}})
-        statement = "COMMENT ON TABLE spark_catalog.gold.fact_usage IS 'by hand'"
-        body = {"statement": statement, "warehouse_id": warehouse["id"], "wait_timeout": "50s"}
-        self.call("POST", "/api/2.0/sql/statements", body)
+    def _has(self, path: str) -> bool:
+        answer = self.http.get(f"/api/2.1/unity-catalog/{path}")
+        assert answer.status_code in (200, 404), answer.text
+        return answer.status_code == 200
 
-    def files(self) -> None:
-        self.write("definitions/gold/billing/fact_usage.sql", "SELECT 1", format="AUTO")
-        source = "# Databricks notebook source\n1\n"
-        self.write("notebooks/silver/pipeline", source, format="SOURCE", language="PYTHON")
+    def make(self, change: Change, ids: Mapping[str, str]) -> None:
+        """Do what a change says, with the ids of deployed resources by address."""
+        verb, _, path = change.call.partition(" ")
+        path, body = filled(path, ids), filled(change.body, ids)
+        if change.over:
+            body = {**self.call("GET", path)[change.over], **body}
+        self.call(verb, path, body, **change.query)
 
-    def what_people_see(self) -> None:
-        (dashboard,) = self.call("GET", "/api/2.0/lakeview/dashboards")["dashboards"]
-        path = f"/api/2.0/lakeview/dashboards/{dashboard['dashboard_id']}"
-        self.call("PATCH", path, {"display_name": "by hand"})
-        alerts = self.call("GET", "/api/2.0/alerts")["alerts"]
-        ids = {alert["display_name"].split("] ")[1]: alert["id"] for alert in alerts}
-        path = f"/api/2.0/alerts/{ids['No usage']}"
-        self.call("PATCH", path, {"query_text": "SELECT 1"}, update_mask="query_text")
-        self.call("DELETE", f"/api/2.0/alerts/{ids['Unusual cost']}")
-        found = self.call("GET", "/api/2.0/notification-destinations")["results"]
-        slack = next(item["id"] for item in found if "slack" in item["display_name"])
-        path = f"/api/2.0/notification-destinations/{slack}"
-        self.call("PATCH", path, {"display_name": "by hand"})
-        self.call("DELETE", f"/api/2.0/serving-endpoints/{PREFIX}cost_anomaly_detector")
-
-    def left_over(self) -> dict[str, Any]:
-        """What a destroy should have taken along."""
-        return {
-            "jobs": self.call("GET", "/api/2.2/jobs/list").get("jobs", []),
-            "warehouses": self.call("GET", "/api/2.0/sql/warehouses").get("warehouses", []),
-            "pipelines": self.call("GET", "/api/2.0/pipelines").get("statuses", []),
-            "alerts": self.call("GET", "/api/2.0/alerts").get("alerts", []),
-            "endpoints": self.call("GET", "/api/2.0/serving-endpoints").get("endpoints", []),
-            "catalogs": self.call("GET", "/api/2.1/unity-catalog/catalogs").get("catalogs", []),
-        }
+    def revert(self, documents: Sequence[dict[str, Any]]) -> None:
+        """Take away what is in no state, as its report says."""
+        for item in documents:
+            name = item["address"].partition("/")[2]
+            if item["type"] == "databricks_job":
+                self.call("POST", "/api/2.2/jobs/delete", {"job_id": int(item["id"])})
+            elif item["type"] == "databricks_volume":
+                self.call("DELETE", f"/api/2.1/unity-catalog/volumes/{name}")
+            else:
+                self.call("POST", "/api/2.0/workspace/delete", {"path": name})
 
 
-DRIFTED = {
-    ("databricks_catalog.catalog_health_monitor", "update"),
-    ("databricks_schema.schema_ml", "update"),
-    ("databricks_volume.volume_artifacts", "update"),
-    ("databricks_grants.grants_schema_gold", "update"),
-    ("databricks_registered_model.model_cost_anomaly_detector", "update"),
-    ("databricks_model_serving.endpoint_cost_anomaly_detector", "create"),
-    ("databricks_job.job_refresh_orchestrator", "update"),
-    ("databricks_job.job_gold_refresh", "update"),
-    ("databricks_job.job_health_summary", "create"),
-    ("databricks_job.job_monitoring_refresh", "update"),
-    ("databricks_sql_endpoint.warehouse_main", "update"),
-    ("databricks_pipeline.pipeline_silver", "update"),
-    ("databricks_sql_table.table_fact_usage", "update"),
-    ("databricks_workspace_file.file_gold_billing_fact_usage_sql", "update"),
-    ("databricks_notebook.notebook_silver_pipeline", "update"),
-    ("databricks_dashboard.dashboard_cost", "update"),
-    ("databricks_alert_v2.alert_no_usage", "update"),
-    ("databricks_alert_v2.alert_unusual_cost", "create"),
-    ("databricks_notification_destination.destination_slack", "update"),
-    ("databricks_quality_monitor.monitor_usage", "update"),
-}
+class Change(BaseModel):
+    """One entry of changes.yml."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    call: str
+    body: dict[str, Any] | None = None
+    query: dict[str, str] = {}
+    over: str | None = None
+    resource: str
+    found: Literal["changed", "deleted", "unmanaged"]
+    paths: list[str] = []
+    risk: str = ""
+    who: str | None = None
+
+
+def filled(template: Any, ids: Mapping[str, str]) -> Any:
+    """A template with the ids of the resources that it names; a job's is a number."""
+    if isinstance(template, dict):
+        return {key: filled(value, ids) for key, value in template.items()}
+    if not isinstance(template, str):
+        return template
+    return re.sub(r"\{(databricks_[a-z0-9_.]+)\}", lambda match: ids[match[1]], template)
+
+
+CHANGES = [Change(**entry) for entry in yaml.safe_load(FILE.read_text())]
 
 
 @pytest.fixture(scope="module")
@@ -227,28 +233,80 @@ def apply(planner: Planner) -> None:
         assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
 
 
+def drift_of(planner: Planner, outside: Outside) -> tuple[int, dict[str, Any]]:
+    """`python -m infra drift --format json` on what was synthesized: its code and document."""
+    written = io.StringIO()
+    accepted = Acceptance([], datetime.now(UTC).date())
+    with redirect_stdout(written):
+        code = command.drift(planner, ALL_STACKS, accepted, outside.variables, "json")
+    return code, json.loads(written.getvalue())
+
+
+def ids_of(planner: Planner) -> dict[str, str]:
+    return {
+        resource.address: str(resource.values["id"])
+        for stack in ALL_STACKS
+        for resource in planner.terraform.resources(planner.folder(stack))
+    }
+
+
 @pytest.mark.terraform
 @pytest.mark.spark
-def test_deploy_drift_heal_destroy(deployed: tuple[Planner, Outside]) -> None:
+def test_deploy_drift_heal_destroy(
+    deployed: tuple[Planner, Outside], monkeypatch: pytest.MonkeyPatch
+) -> None:
     planner, outside = deployed
+    for name, value in outside.variables.items():
+        monkeypatch.setenv(name, value)
     assert exit_code(planner.plan(ALL_STACKS)) == 0
 
-    outside.catalog_objects()
-    outside.what_runs()
-    outside.files()
-    outside.what_people_see()
-    plans = planner.plan(ALL_STACKS)
-    found = {(change.address, change.action) for plan in plans for change in plan.changes}
-    assert found == DRIFTED
-    assert exit_code(plans) == 2
+    ids = ids_of(planner)
+    for change in CHANGES:
+        outside.make(change, ids)
+    outside.call("POST", "/emulator/v1/audit/deliver")
+    code, document = drift_of(planner, outside)
+    assert (code, document["errors"], document["notes"]) == (3, [], [SHARED_CATALOG])
+    assert told(document) == expected()
 
     apply(planner)
+    outside.revert(document["unmanaged"])
     assert exit_code(planner.plan(ALL_STACKS)) == 0
+    code, document = drift_of(planner, outside)
+    assert (code, document["drift"], document["unmanaged"]) == (0, [], [])
 
     said: list[str] = []
     code = deploying.destroy(
         planner.environment, ALL_STACKS, planner.terraform, planner.output, said.append
     )
     assert code == 0, said
-    left = outside.left_over()
-    assert left == {kind: [] for kind in left}
+    assert outside.left_over() == []
+
+
+def told(document: dict[str, Any]) -> dict[str, Any]:
+    """Address -> classification, what counts, risk and event."""
+    words = {"update": "changed", "delete": "deleted"}
+    found = {
+        item["address"]: (
+            words[item["action"]],
+            item["paths"],
+            item["risk"],
+            item["who"] and item["who"]["action"],
+        )
+        for item in document["drift"]
+    }
+    for item in document["unmanaged"]:
+        who = item["who"] and item["who"]["action"]
+        found[item["address"]] = ("unmanaged", [], "", who)
+    return found
+
+
+def expected() -> dict[str, Any]:
+    return {
+        change.resource: (
+            change.found,
+            ["deleted"] if change.found == "deleted" else change.paths,
+            change.risk,
+            change.who,
+        )
+        for change in CHANGES
+    }

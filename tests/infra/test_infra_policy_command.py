@@ -168,7 +168,7 @@ def test_an_exemption_that_nothing_needs_is_a_violation(
         ("    reason: The first load takes longer than anybody can say\n", "", 2,
          "key 'exemptions[0].reason' is missing"),
         ("owner: platform_team", "owner: jane@example.com", 7, "it must match"),
-        (f"expires: {TODAY}", "expires: 2099-01-01", 8, "an exemption holds for 366 days at most"),
+        (f"expires: {TODAY}", "expires: 2099-01-01", 8, "an entry holds for 366 days at most"),
         (f"expires: {TODAY}", "expires: soon", 8, "exemptions[0].expires: 'soon' is not allowed"),
         ("    owner: platform_team", "    owners: platform_team", 7, "did you mean 'owner'?"),
     ],

@@ -233,9 +233,9 @@ def runner(tmp_path: Path) -> Runner:
 
 def test_a_review_plans_once_and_writes_a_comment_for_each_stack(runner: Runner) -> None:
     stacks = ["governance", "ml"]
-    code = runner.run("review", "prod", "medium", pull_request="12", plan=2, stacks=stacks)
+    code = runner.run("review", "prod", pull_request="12", plan=2, stacks=stacks)
     assert code == 0
-    review = "review --format markdown --output --ceiling medium"
+    review = "review --format markdown --output --env prod"
     assert runner.calls == ["plan --env prod --save", review, review]
     posted, patched = runner.comments
     assert posted[2:4] == ["POST", "repos/team/health/issues/12/comments"]
@@ -247,7 +247,7 @@ def test_a_review_plans_once_and_writes_a_comment_for_each_stack(runner: Runner)
 
 def test_without_a_pull_request_nothing_is_commented(runner: Runner) -> None:
     assert runner.run("review", "prod", plan=2, stacks=["ml"]) == 0
-    assert runner.calls[1] == "review --format markdown --output --ceiling critical"
+    assert runner.calls[1] == "review --format markdown --output --env prod"
     assert runner.comments == []
 
 
@@ -270,7 +270,7 @@ def test_a_review_that_is_too_long_is_left_in_the_summary(runner: Runner) -> Non
     ],
 )
 def test_exit_codes_of_a_review(runner: Runner, codes: dict[str, Any], expected: int) -> None:
-    assert runner.run("review", "prod", "high", **codes) == expected
+    assert runner.run("review", "prod", **codes) == expected
     # What is above the ceiling in one stack does not hide the others.
     if expected == 5:
         assert len(runner.calls) == 3

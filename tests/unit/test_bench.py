@@ -12,11 +12,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from health_monitor.spec import load_definitions
 from pyspark.sql.connect.session import SparkSession
 from rich.console import Console
 
 from tools import bench
 from tools.bench import Figure, Sizes
+from tools.bench_infra import OURS, Bench, Work, role
 from tools.bench_memory import Peak, resident
 from tools.bench_platform import Account, Platform, Timing, timed
 
@@ -110,3 +112,39 @@ def test_the_report_is_a_table_and_json() -> None:
     shown = output.getvalue()
     assert "1.50" in shown and "seconds a day: short 10, long 15" in shown
     assert "reported" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "who"),
+    [
+        ("terraform", ["terraform", "apply"], "Terraform"),
+        ("python", ["python", "-P", "-m", "emulator.provider"], "provider"),
+        ("terraform-provider-databricks_v1.99.0", [], "provider"),
+        ("python", ["python", "-m", "emulator", "serve", "--state", "x"], "workspace"),
+        ("python", ["python", "-m", "emulator.workspace.mlflow_child"], "workspace"),
+        ("node", ["node", "cdktf", "deploy"], "cdktf"),
+        ("python", ["python", "-m", "infra", "deploy"], OURS),
+    ],
+)
+def test_processor_time_is_shared_out_by_process(name: str, command: list[str], who: str) -> None:
+    assert role(name, command) == who
+
+
+def test_what_terraform_does_not_take_is_ours() -> None:
+    told = Work(seconds=10.04, in_terraform=7.0, cpu={"Terraform": 3.26}).document()
+    assert told == {
+        "whole command": 10.0,
+        "while Terraform ran": 7.0,
+        "before, between and after": 3.0,
+        "CPU of Terraform": 3.3,
+    }
+
+
+def test_the_copy_that_is_measured_has_as_many_resources_as_are_asked_for(tmp_path: Path) -> None:
+    made = Bench(tmp_path)
+    made.prepare()
+    made.add_alerts(3)
+    definitions = load_definitions(made.root / "workloads" / "definitions")
+    alerts = [name for name in definitions.alerts if "bench" in name]
+    assert len(alerts) == 3 and not definitions.monitors
+    assert len({definitions.alerts[name].sql for name in alerts}) == 3

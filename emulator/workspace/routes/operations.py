@@ -1,4 +1,4 @@
-"""What only the emulator has: bringing in system tables, evaluating an alert at once."""
+"""What only the emulator has: system tables and audit events brought in, an alert evaluated."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from emulator.compute.spec import TaskSpec
 from emulator.errors import invalid_parameter, not_found
 from emulator.workspace import tasks
 from emulator.workspace.alerts import evaluate_alert
+from emulator.workspace.audit import deliver
 from emulator.workspace.context import Here, Workspace
 from emulator.workspace.values import Document, JsonBody, now_ms, required
 
@@ -24,6 +25,12 @@ KIND = "operation"
 @router.post(f"{API}/alerts/{{alert_id}}/evaluate")
 def evaluate(here: Here, alert_id: str) -> Document:
     return evaluate_alert(here, alert_id, datetime.now(UTC))
+
+
+@router.post(f"{API}/audit/deliver")
+def deliver_audit(here: Here) -> Document:
+    """What Databricks does by itself, some time after the event."""
+    return {"events": deliver(here)}
 
 
 @router.post(f"{API}/system-tables/import", status_code=202)

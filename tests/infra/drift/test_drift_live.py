@@ -196,7 +196,7 @@ def test_a_deploy_reverts_it_and_a_state_that_was_not_written_is_named(deployed:
     assert job.name == NAMING.job("gold_refresh") and report.exit_code == 2
     assets = find_assets(DEFINITIONS, "definitions")
     told = Directions(NAMING, assets, read_declared(deployed.planner)).declare(job)
-    assert told[1:] == [
-        "terraform -chdir=cdktf.out/stacks/pipelines-local import \\",
-        f"  databricks_job.job_gold_refresh {job.id}",
+    assert told == [
+        "the code declares it (databricks_job.job_gold_refresh); a deploy takes it into the state:",
+        "python -m infra deploy --env local --stack pipelines",
     ]

@@ -54,6 +54,13 @@ def test_the_ceiling(name: str, ceiling: str, code: int) -> None:
     assert run(name, "--ceiling", ceiling) == code
 
 
+def test_the_ceiling_of_an_environment(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("replan", "--env", "prod") == 5
+    assert "is above the ceiling medium" in capsys.readouterr().err
+    assert run("replan", "--env", "prod", "--ceiling", "critical") == 2
+    assert run("replan", "--env", "nowhere") == 1
+
+
 def test_an_approval_holds_for_its_plan_only(capsys: pytest.CaptureFixture[str]) -> None:
     approved = reviewed("destroyed").hash
     options = ["--ceiling", "low", "--approved", approved]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import sqlglot
 from sqlglot import Token, TokenType, exp
@@ -69,8 +70,9 @@ def qualify(sql: str, catalog: str) -> str:
     return "".join([*pieces, sql[end:]])
 
 
+@lru_cache(maxsize=16)
 def parse(sql: str) -> exp.Query:
-    """One SELECT as a tree."""
+    """One SELECT as a tree, which all who ask about one text in a row share: do not change it."""
     try:
         tree = sqlglot.parse_one(sql, dialect="databricks")
     except SqlglotError as error:
