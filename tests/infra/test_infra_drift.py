@@ -247,6 +247,7 @@ def ids_of(planner: Planner) -> dict[str, str]:
         resource.address: str(resource.values["id"])
         for stack in ALL_STACKS
         for resource in planner.terraform.resources(planner.folder(stack))
+        if "id" in resource.values
     }
 
 
