@@ -24,6 +24,7 @@ from health_monitor import entry_points
 from health_monitor.spec import Definitions, load_definitions
 
 from emulator.account.loader import import_folder
+from emulator.compute.codegen import adapt
 from emulator.compute.connect import open_session
 from emulator.compute.pipelines import PipelineRequest, Source, run_update
 from emulator.compute.spark_server import SparkServer
@@ -152,6 +153,7 @@ class Platform:
         """Make this session the one that PySpark gives to whoever asks, whichever was before."""
         from pyspark.sql.connect.session import SparkSession
 
+        adapt(self.spark, self._folder / "warehouse")
         # PySpark's own way to set them leaves those that are set already.
         SparkSession._default_session = self.spark
         SparkSession._active_session.session = self.spark

@@ -41,6 +41,7 @@ from emulator.account.schemas import (
     spark_ddl,
     system_tables,
 )
+from emulator.compute.codegen import adapt
 from emulator.sql.delta_log import DeltaLog
 from emulator.sql.metadata import table_information
 from emulator.sql.names import ObjectName
@@ -116,6 +117,7 @@ def import_folder(
         raise LoadError([f"{target_catalog!r} is no catalog name"])
     folder = Path(folder).resolve()
     known, unknown = find_tables(folder)
+    adapt(spark, folder)
     reports = []
     with tempfile.TemporaryDirectory(prefix="system-tables-") as staging:
         targets = {name: _target(spark, target_catalog, name) for name in known}

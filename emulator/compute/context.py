@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from emulator.compute.codegen import adapt
 from emulator.compute.connect import open_session, session_url
 from emulator.compute.environments import Environment
 from emulator.compute.spec import TaskSpec
@@ -50,6 +51,7 @@ class TaskContext:
         from emulator.sql.catalog_store import CatalogStore
         from emulator.sql.session import install
 
+        adapt(session, self.settings.warehouse)
         install(session, CatalogStore(self.settings.catalog_db, self.settings.volumes))
         if (self.spec.catalog, self.spec.schema) != (CATALOG, "default"):
             session.sql(f"USE `{self.spec.catalog}`.`{self.spec.schema}`")

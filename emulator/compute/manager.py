@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from emulator.compute.codegen import adapt
 from emulator.compute.connect import open_session
 from emulator.compute.processes import TaskProcess
 from emulator.compute.results import fetch
@@ -130,7 +131,9 @@ class Compute:
         with self._lock:
             self._idle_sessions = [idle for idle in self._idle_sessions if idle[0] is server]
             session = self._idle_sessions.pop()[1] if self._idle_sessions else None
-        session = session or open_session(server.url)
+        if session is None:
+            session = open_session(server.url)
+            adapt(session, self.settings.warehouse)
         try:
             yield session
         except Exception as error:

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 import pyspark
 
+from emulator.compute.codegen import settings_for
 from emulator.compute.guard import guarded
 from emulator.compute.java import JavaMissingError, require_java
 from emulator.settings import Settings
@@ -152,6 +153,8 @@ class SparkServer:
             "spark.sql.adaptive.enabled": "false",
             "spark.databricks.delta.snapshotPartitions": "1",
             "spark.scheduler.mode": "FAIR",
+            "spark.log.level": "WARN",
+            **settings_for(self.settings.warehouse),
             "spark.sql.connect.serverStacktrace.enabled": "false",
             "spark.sql.pyspark.jvmStacktrace.enabled": "false",
             "spark.ui.enabled": "false",
