@@ -85,7 +85,7 @@ class Ingestor:
         before = self.looks.get(definition.table)
         if before and self._is_known(definition, before, source, table):
             return self._concluded(definition, replace(before, new_rows=0), before)
-        new_rows, changed, mark = self._news(definition, before).bring(
+        new_rows, changed, mark = self._news(definition, source_name, before).bring(
             self._rows(definition, source_name)
         )
         look = Look(
@@ -109,13 +109,14 @@ class Ingestor:
         shown = f"{self.system_catalog}.{definition.source}"
         return conformed(self.spark.table(source_name), definition, schema, shown)
 
-    def _news(self, definition: Bronze, before: Look | None) -> News:
+    def _news(self, definition: Bronze, source_name: str, before: Look | None) -> News:
         """What is there to find, given how far the source was read."""
         mark = before.high_water if before else None
         if mark is None and definition.watermark:
             table = self.spark.table(self._target(definition))
             mark = high_water(table, definition.watermark.column, self.now)
-        return News(self.spark, definition, self._target(definition), self.now, mark)
+        target = self._target(definition)
+        return News(self.spark, definition, source_name, target, self.now, mark)
 
     def _missing(self, definition: Bronze) -> Look:
         name = f"{self.system_catalog}.{definition.source}"

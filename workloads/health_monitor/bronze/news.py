@@ -53,6 +53,7 @@ class News:
 
     spark: SparkSession
     definition: Bronze
+    source: str
     target: str
     now: datetime
     mark: datetime | None
@@ -74,7 +75,7 @@ class News:
         wanted = with_row_key(rows, key, newest_by)
         is_part = self.definition.mode == "daily_snapshot"
         if table.isEmpty() if is_part else row_count(self.spark, self.target) == 0:
-            return self._first(wanted, rows)
+            return self._first(wanted)
         twins = self._twins(rows)
         compared = self._compared(wanted, table.where(twins.condition()) if twins else table)
         found = self._found(compared)
@@ -162,18 +163,16 @@ class News:
             )
         )
 
-    def _first(self, wanted: DataFrame, rows: DataFrame) -> Outcome:
+    def _first(self, wanted: DataFrame) -> Outcome:
         """All rows, into a table (or a day of it) that has none: nothing to compare with."""
-        from pyspark.sql import functions as F
-
-        if rows.isEmpty():
+        if row_count(self.spark, self.source) == 0:
             return Outcome(0, False, None)
+        before = row_count(self.spark, self.target)
         self._append(wanted)
-        table = self.spark.table(self.target)
-        if self.definition.mode == "daily_snapshot":
-            table = table.where(F.col("snapshot_date") == F.lit(self._today))
-        mark = high_water(table, self._watermark, self.now) if self._watermark else None
-        return Outcome(int(table.count()), True, mark)
+        mark = None
+        if self._watermark:
+            mark = high_water(self.spark.table(self.target), self._watermark, self.now)
+        return Outcome(row_count(self.spark, self.target) - before, True, mark)
 
     def _append(self, rows: DataFrame) -> None:
         from pyspark.sql import functions as F
