@@ -62,9 +62,10 @@ def test_the_platform_that_is_measured_is_the_one_that_works(
     """Two platforms in one process: what asks PySpark for a session gets the active one's."""
     monkeypatch.setattr(SparkSession, "_default_session", None)
     monkeypatch.setattr(SparkSession, "_active_session", threading.local())
+    conf = SimpleNamespace(set=lambda key, value: None)
     platforms = [Platform(tmp_path / name, Account(tmp_path)) for name in ("long", "short")]
     for platform in (*platforms, platforms[0]):
-        platform.spark = platform.spark or SimpleNamespace(is_stopped=False)
+        platform.spark = platform.spark or SimpleNamespace(is_stopped=False, conf=conf)
         platform.activate()
         assert SparkSession.getActiveSession() is platform.spark
         assert SparkSession._get_default_session() is platform.spark
