@@ -56,6 +56,8 @@ class TaskProcess:
         self.folder = TaskFolder(settings.runs / spec.task_run_id)
         self.folder.path.mkdir(parents=True, exist_ok=True)
         self.folder.result.unlink(missing_ok=True)
+        # It is read while the task runs, perhaps before the task has come to open it.
+        self.folder.log.touch()
         self.folder.spec.write_text(json.dumps(asdict(spec)))
         ours, theirs = socket.socketpair()
         with theirs:

@@ -8,13 +8,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from emulator.compute import java
+from emulator.compute import java, processes
 from emulator.compute.guard import guarded
+from emulator.compute.processes import TaskProcess
 from emulator.compute.spark_server import SparkServer, SparkStartError
+from emulator.compute.spec import TaskSpec
 from emulator.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -98,3 +101,17 @@ def test_why_spark_ended_is_taken_from_its_log(tmp_path, log, reason):
     server.log_start = server.log.read_text().index("before") + len("before")
     assert reason in server.why_it_ended()
     assert str(server.log) in server.why_it_ended()
+
+
+def test_a_log_can_be_read_before_its_task_has_come_to_write_it(tmp_path, monkeypatch):
+    class NotStarted(Exception):
+        pass
+
+    def process(target, args, daemon):
+        assert (Path(args[0]) / "output.log").read_text() == ""
+        raise NotStarted
+
+    monkeypatch.setattr(processes, "_FORKING", SimpleNamespace(Process=process))
+    spec = TaskSpec(kind="notebook", payload={}, task_run_id="1")
+    with pytest.raises(NotStarted):
+        TaskProcess(Settings(state=tmp_path, jars=tmp_path), spec, {}, lambda: "")
