@@ -45,6 +45,14 @@ def access(resource: Resource) -> Iterator[tuple[str, list[str]]]:
             yield str(principal), list(resource.value("grant.privileges") or [])
 
 
+def gets_more(resource: Resource, principals: set[str], allowed: set[str]) -> Iterator[str]:
+    """What some principals get by a resource beyond what they may."""
+    for principal, privileges in access(resource):
+        more = sorted(set(privileges) - allowed)
+        if more and principal in principals:
+            yield f"'{principal}' gets {', '.join(more)}"
+
+
 class NoAccessForEverybody(ResourceRule):
     """Nothing is granted to everybody who has an account."""
 
@@ -81,10 +89,7 @@ class AnalystsOnlyRead(ResourceRule):
     """Analysts read; what they could write, nobody would review."""
 
     def findings(self, resource: Resource, environment: Environment) -> Iterator[str]:
-        for principal, privileges in access(resource):
-            more = sorted(set(privileges) - READS)
-            if more and principal == environment.groups.analysts:
-                yield f"'{principal}' gets {', '.join(more)}"
+        yield from gets_more(resource, {environment.groups.analysts}, READS)
 
 
 class AccessForGroups(ResourceRule):

@@ -14,7 +14,7 @@ from health_monitor.spec.tagging import base_type
 from infra.environment import Environment
 from infra.policy.configuration import Configuration, Resource
 from infra.policy.rule import ResourceRule, Rule, Violation
-from infra.policy.rules.access import GRANTS, access
+from infra.policy.rules.access import GRANTS, gets_more
 
 FILE = "databricks_workspace_file"
 FOLDER = "/definitions/"
@@ -77,21 +77,15 @@ class MonitoringGetsNoMore(ResourceRule):
 
     def findings(self, resource: Resource, environment: Environment) -> Iterator[str]:
         allowed = MONITORING.get(_securable(resource), set())
-        for principal, privileges in access(resource):
-            more = sorted(set(privileges) - allowed)
-            if more and principal == environment.groups.monitoring:
-                yield f"'{principal}' gets {', '.join(more)}"
+        yield from gets_more(resource, {environment.groups.monitoring}, allowed)
 
 
 class DomainReadsItsTables(ResourceRule):
     """A domain's group may come in; what it reads is granted table by table."""
 
     def findings(self, resource: Resource, environment: Environment) -> Iterator[str]:
-        groups = set(environment.groups.domains.values())
-        for principal, privileges in access(resource):
-            more = sorted(set(privileges) - ENTRY)
-            if more and principal in groups and resource.kind in GRANTS:
-                yield f"'{principal}' gets {', '.join(more)}"
+        if resource.kind in GRANTS:
+            yield from gets_more(resource, set(environment.groups.domains.values()), ENTRY)
 
 
 class PersonalDataIsMasked(Rule):
