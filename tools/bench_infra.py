@@ -23,6 +23,7 @@ import psutil
 from infra.review.benchmark import Timing, time_review
 from tools.console import DriverError
 from tools.paths import CACHE, LOCAL_VARIABLE, PYTHON, ROOT
+from tools.watched import failed, run_watched
 
 RESOURCES = 1_000
 ROOMS = ("emulator", "environments", "infra", "tools", "workloads")
@@ -143,25 +144,16 @@ class Bench:
         """``python -m infra COMMAND``, watched from outside."""
         work = Work()
         started = time.perf_counter()
-        with self.log.open("w") as output:
-            process = subprocess.Popen(
-                [str(PYTHON), "-m", "infra", command, "--env", "local"],
-                cwd=self.root,
-                env=self.variables,
-                stdout=output,
-                stderr=output,
-            )
-            try:
-                with _watched(process.pid, self._servers(), work):
-                    code = process.wait()
-            except BaseException:
-                process.terminate()
-                process.wait()
-                raise
+        code = run_watched(
+            [str(PYTHON), "-m", "infra", command, "--env", "local"],
+            self.root,
+            self.variables,
+            self.log,
+            lambda pid: _watched(pid, self._servers(), work),
+        )
         work.seconds = time.perf_counter() - started
         if code not in codes:
-            tail = "\n".join(self.log.read_text().splitlines()[-15:])
-            raise DriverError(f"`infra {command}` ended with {code}:\n{tail}", str(self.log))
+            raise failed(f"`infra {command}` ended with {code}", self.log)
         return work
 
     def _servers(self) -> list[int]:

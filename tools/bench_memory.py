@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +15,10 @@ from pathlib import Path
 import psutil
 from databricks.sdk import WorkspaceClient
 
-from tools.console import DriverError, Step
+from tools.console import Step
 from tools.paths import LOCAL_VARIABLE, PYTHON, ROOT
 from tools.querying import Warehouse
+from tools.watched import failed, run_watched
 
 SAMPLE_SECONDS = 0.25
 FACT = "spark_catalog.gold.fact_usage"
@@ -64,24 +64,15 @@ def _run(folder: Path, arguments: list[str], peak: Peak) -> None:
     log = folder / "bench.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, LOCAL_VARIABLE: str(folder)}
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [str(PYTHON), "-m", "tools", *arguments],
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=output,
-        )
-        try:
-            with _sampled(process.pid, folder / "run", peak):
-                code = process.wait()
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
+    code = run_watched(
+        [str(PYTHON), "-m", "tools", *arguments],
+        ROOT,
+        environment,
+        log,
+        lambda pid: _sampled(pid, folder / "run", peak),
+    )
     if code != 0:
-        tail = "\n".join(log.read_text().splitlines()[-15:])
-        raise DriverError(f"`tools {arguments[0]}` failed:\n{tail}", str(log))
+        raise failed(f"`tools {arguments[0]}` failed", log)
 
 
 @contextmanager
