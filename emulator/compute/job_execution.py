@@ -73,10 +73,19 @@ class JobExecution:
         rows = self.record.read()["job_parameters"]
         return {row["name"]: row["value"] for row in rows}
 
+    def announce(self) -> None:
+        """Show the tasks that are to run, as blocked ones, from the start."""
+        run = self.record.read()
+        known = {entry["task_key"] for entry in run["tasks"]}
+        for task in self.tasks:
+            if task["task_key"] not in known:
+                entry = new_task_entry(self.services.store, run, task, attempt=0, state="BLOCKED")
+                self.record.put_task(entry)
+                keep_attempt(self.services.store, run, entry, TaskEnd(""))
+
     def run(self) -> None:
         """Run to the end. The run's document says how it went."""
         self.record.set_state("RUNNING")
-        self._announce()
         limit = self.settings.get("timeout_seconds") or 0
         deadline = time.monotonic() + limit if limit else None
         with self._changed:
@@ -123,16 +132,6 @@ class JobExecution:
             pause = int(task.get("min_retry_interval_millis") or 0) / 1000
             self.cancel.wait(pause)
             attempt += 1
-
-    def _announce(self) -> None:
-        """Show the tasks that are to run, as blocked ones."""
-        run = self.record.read()
-        known = {entry["task_key"] for entry in run["tasks"]}
-        for task in self.tasks:
-            if task["task_key"] not in known:
-                entry = new_task_entry(self.services.store, run, task, attempt=0, state="BLOCKED")
-                self.record.put_task(entry)
-                keep_attempt(self.services.store, run, entry, TaskEnd(""))
 
     def _start_ready(self) -> None:
         for task in self.tasks:

@@ -214,6 +214,7 @@ class JobRunner:
             if full:
                 execution.record.set_state("QUEUED", message="Waiting for another run to end.")
             self._active[execution.record.run_id] = execution
+        execution.announce()
         name = f"run-{execution.record.run_id}"
         threading.Thread(target=self._run, args=(execution,), name=name, daemon=True).start()
 

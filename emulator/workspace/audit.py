@@ -82,7 +82,7 @@ class AuditLog:
             await self._app(scope, receive, send)
             return
         action, found = matched
-        body, status = bytearray(), 500
+        body, is_noted = bytearray(), False
 
         async def reading() -> Message:
             message = await receive()
@@ -90,18 +90,23 @@ class AuditLog:
                 body.extend(message.get("body", b""))
             return message
 
+        async def note(status: int) -> None:
+            nonlocal is_noted
+            is_noted = True
+            params = action.request_params(found, _json(bytes(body)))
+            event = _event(scope, action, params, status)
+            await run_in_threadpool(self._workspace.store.append, STREAM, event)
+
         async def sending(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                await note(message["status"])  # before the answer: who has it finds the event
             await send(message)
 
         try:
             await self._app(scope, reading, sending)
         finally:
-            params = action.request_params(found, _json(bytes(body)))
-            event = _event(scope, action, params, status)
-            await run_in_threadpool(self._workspace.store.append, STREAM, event)
+            if not is_noted:
+                await note(500)
 
 
 def _matched(scope: Scope) -> tuple[Action, dict[str, str]] | None:

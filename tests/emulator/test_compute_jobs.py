@@ -241,8 +241,9 @@ def test_a_second_run_is_queued_or_skipped(bench, queue):
     first = bench.runner.run_now(job)
     _until(lambda: bench.compute.running == 1)
     second = bench.runner.run_now(job)
-    state = bench.runner.get(second)["state"]["life_cycle_state"]
-    assert state == ("QUEUED" if queue else "SKIPPED")
+    waiting = bench.runner.get(second)
+    assert waiting["state"]["life_cycle_state"] == ("QUEUED" if queue else "SKIPPED")
+    assert [task["task_key"] for task in waiting["tasks"]] == (["a"] if queue else [])
     del bench.compute.answers["a"]
     bench.runner.cancel(first)
     bench.end(first)
