@@ -2,8 +2,10 @@
 SHELL := /bin/sh
 PYTHON := .local/cache/venv/bin/python
 ENV ?= local
-# Compiled modules stay out of the source folders, and are not compiled again by every process.
+# Compiled modules stay out of the source folders, and are not compiled again by every process,
+# also where an image forbids bytecode to keep such folders clean.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/cache/pycache
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup local stop clean test soak check new docs bench policy plan deploy drift destroy
