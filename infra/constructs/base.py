@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from cdktf import TerraformResourceLifecycle, Token
@@ -36,10 +37,11 @@ class Reference:
 
     value: Any
 
-    @property
+    # Asked for once: each time is a question to the process that holds the constructs.
+    @cached_property
     def number(self) -> Any:
         return Token.as_number(self.value)
 
-    @property
+    @cached_property
     def text(self) -> Any:
         return Token.as_string(self.value)

@@ -38,6 +38,11 @@ class ObservabilityStack:
         self._warehouse = imports(self.stack, platform, "pipelines").reference(WAREHOUSE_ID)
         upload_definitions(self.stack, platform, "checks")
         DefinedJobs(self.stack, platform, "observability")
+        self._run_as = run_as(self.stack, platform.environment)
+        self._destinations = {
+            item.name: destination(self.stack, platform, item.name)
+            for item in platform.environment.destinations
+        }
         for monitor in platform.definitions.monitors.values():
             self._monitor(monitor)
         for alert in platform.definitions.alerts.values():
@@ -98,13 +103,13 @@ class ObservabilityStack:
             cron=alert.schedule.cron,
             timezone=alert.schedule.timezone,
             pause_status=environment.schedules.pause_status,
-            run_as=run_as(self.stack, environment),
+            run_as=self._run_as,
         )
 
     def _told(self, alert: AlertDefinition) -> list[Reference]:
         """The destinations of its severity, or those that it names; at least one."""
         environment = self._platform.environment
-        known = [item.name for item in environment.destinations]
+        known = self._destinations
         if alert.destinations:
             found = [name for name in alert.destinations if name in known]
         else:
@@ -117,7 +122,7 @@ class ObservabilityStack:
             )
             problem = Problem(document.file, document.line(("destinations",)), message)
             raise DefinitionErrors([problem])
-        return [destination(self.stack, self._platform, name) for name in found]
+        return [self._destinations[name] for name in found]
 
 
 def custom_metrics(monitor: Monitor) -> list[CustomMetric]:
