@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from datetime import date
 from decimal import Decimal
@@ -15,12 +13,11 @@ from typing import Any
 
 import duckdb
 import httpx
-import psutil
 import pytest
-from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.jobs import JobSettings
 
 from tests.e2e.conftest import ABSENT, DAYS, Platform, wait_until_none
+from tests.e2e.refreshing import import_folder, kill_spark_while, kill_workspace, refresh
 from tools.independent_cost import daily_cost, priced_groups
 from tools.querying import Warehouse
 
@@ -248,37 +245,6 @@ def versions(warehouse: Warehouse) -> dict[str, str]:
     return found
 
 
-def data_refresh(client: WorkspaceClient) -> int:
-    """The job that brings all layers up to date."""
-    jobs = client.jobs.list()
-    job = next(j for j in jobs if "data_refresh" in str(j.settings and j.settings.name))
-    return int(str(job.job_id))
-
-
-def refresh(platform: Platform, *, twice: bool = False) -> None:
-    """Run the job that brings all layers up to date; a second run waits for the first."""
-    client = platform.client
-    job_id = data_refresh(client)
-    first = client.jobs.run_now(job_id=job_id)
-    if twice:
-        second = client.jobs.run_now(job_id=job_id)
-        state = client.jobs.get_run(second.run_id).state
-        assert state is not None and str(state.life_cycle_state).endswith("QUEUED")
-        assert state.state_message == "Waiting for another run to end."
-        client.jobs.cancel_run_and_wait(second.run_id)
-    run = first.result()
-    assert run.state is not None and str(run.state.result_state).endswith("SUCCESS")
-
-
-def import_folder(platform: Platform, folder: Path) -> None:
-    from tools.services import Workspace
-    from tools.source import import_tables
-
-    found = platform.variables
-    workspace = Workspace(found["DATABRICKS_HOST"], found["DATABRICKS_TOKEN"])
-    import_tables(workspace, folder, lambda _: None)
-
-
 def test_a_refresh_with_nothing_new_changes_nothing(
     platform: Platform, warehouse: Warehouse
 ) -> None:
@@ -341,43 +307,6 @@ def assert_no_row_twice(warehouse: Warehouse) -> None:
                 )
     assert len(counts) > 40
     assert [row for row in warehouse.rows(" UNION ALL ".join(counts)) if row[1] != "0"] == []
-
-
-def kill_spark_while(platform: Platform, task: str) -> None:
-    """Start the refresh, and kill Spark once silver is written in part: the run fails, with why."""
-    client = platform.client
-    before = silver_commits(platform)
-    run_id = client.jobs.run_now(job_id=data_refresh(client)).run_id
-    deadline = time.monotonic() + 600
-    while True:
-        run = client.jobs.get_run(run_id)
-        states = {
-            str(t.task_key): str(t.state and t.state.life_cycle_state) for t in run.tasks or []
-        }
-        if states[task].endswith("RUNNING") and silver_commits(platform) > before:
-            break
-        assert time.monotonic() < deadline, states
-        time.sleep(0.05)
-    noted = json.loads((platform.folder / "workspace" / "compute.json").read_text())
-    psutil.Process(noted["pid"]).kill()
-    while not str(client.jobs.get_run(run_id).state).count("TERMINATED"):
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    ended = client.jobs.get_run(run_id)
-    assert ended.state is not None and str(ended.state.result_state).endswith("FAILED")
-    assert ended.tasks is not None
-    outcome = {t.task_key: str(t.state and t.state.result_state) for t in ended.tasks}
-    assert outcome[task].endswith("FAILED"), outcome
-
-
-def silver_commits(platform: Platform) -> int:
-    tables = platform.folder / "workspace" / "warehouse" / "silver.db"
-    return sum(1 for _ in tables.glob("*/_delta_log/*.json"))
-
-
-def kill_workspace(platform: Platform) -> None:
-    noted = json.loads((platform.folder / "run" / "workspace.json").read_text())
-    psutil.Process(noted["pid"]).kill()
 
 
 def test_a_killed_workspace_is_named_and_nothing_is_left_running(platform: Platform) -> None:

@@ -41,3 +41,8 @@ def value(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
     row = connection.execute(query).fetchone()
     assert row is not None
     return row[0]
+
+
+def nothing(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    """The query must find no row; what it finds is shown."""
+    assert connection.execute(f"{query} LIMIT 5").fetchall() == []
