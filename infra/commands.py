@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from health_monitor.spec import DefinitionErrors
 from rich.console import Console
@@ -29,6 +30,9 @@ from infra.review.plan_file import PlanError
 from infra.stack_order import ALL_STACKS
 from infra.terraform import ERROR, Terraform, TerraformError, current_variables, terraform_variables
 from infra.wheel import WheelError
+
+if TYPE_CHECKING:
+    from infra.recovery import Recovery
 
 EXPECTED = (
     EnvironmentErrors,
@@ -78,7 +82,9 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         console.print(f"wrote {names} to {OUTPUT.relative_to(ROOT)}/stacks")
     if options.command == "destroy":
         # Nothing may keep somebody from taking away what breaks a rule.
-        terraform = Terraform.found(variables)
+        recovery = _recovery(environment, console, strict=False)
+        recovery.adopt(stacks)
+        terraform = recovery.planner.terraform
         return deploying.destroy(environment, stacks, terraform, OUTPUT, console.print)
     if options.command == "drift":
         # Nothing may keep somebody from seeing what changed outside either.
@@ -97,25 +103,28 @@ def _plan_or_deploy(
     options: argparse.Namespace, environment: Environment, stacks: Sequence[str], console: Console
 ) -> int:
     """Either, after a look for what an earlier deploy made and could not note."""
-    from infra.drift.checking import workspace_client
-    from infra.recovery import Recovery
-
-    variables = current_variables()
-    planner = Planner(environment, Terraform.found(variables), OUTPUT)
-    recovery = Recovery(
-        planner,
-        connect=lambda: workspace_client(variables[environment.workspace.host_variable]),
-        tell=console.print,
-        strict=options.command == "deploy",
-    )
+    recovery = _recovery(environment, console, strict=options.command == "deploy")
     with recovery.imports(stacks) as ready:
         if options.command == "deploy":
-            return deploying.deploy(environment, stacks, variables, ROOT, console.print)
+            return deploying.deploy(environment, stacks, current_variables(), ROOT, console.print)
         plans = replace(ready, save=options.save).plan(
             stacks, lambda plan: console.print(f"planned {plan.stack}", style="dim")
         )
     show_plans(console, plans)
     return exit_code(plans)
+
+
+def _recovery(environment: Environment, console: Console, *, strict: bool) -> Recovery:
+    from infra.drift.checking import workspace_client
+    from infra.recovery import Recovery
+
+    variables = current_variables()
+    return Recovery(
+        Planner(environment, Terraform.found(variables), OUTPUT),
+        connect=lambda: workspace_client(variables[environment.workspace.host_variable]),
+        tell=console.print,
+        strict=strict,
+    )
 
 
 def _is_allowed(options: argparse.Namespace, environment: Environment, console: Console) -> bool:

@@ -2,7 +2,8 @@
 
 Terraform writes a state at the end, and now and then before it; what a killed deploy made since is
 in no state, and the next would make jobs and alerts twice and fail for all that has a unique name.
-So a plan and a deploy first look for what they are about to create, and import what is there.
+So a plan and a deploy first look for what they are about to create, and import what is there; a
+destroy looks too, or it would leave it.
 """
 
 from __future__ import annotations
@@ -64,12 +65,29 @@ class Recovery:
         finally:
             import_blocks.forget(folders)
 
+    def adopt(self, stacks: Sequence[str]) -> None:
+        """Take orphans into the state at once, for a destroy to remove; what is in doubt stays."""
+        orphans, doubts = self._look(stacks)
+        for orphan in orphans:
+            address, id_ = orphan.declared.address, orphan.found.id
+            self.tell(f"{orphan.declared.stack}: {address} ({id_}) was in no state: taken into it")
+            folder = self.planner.folder(orphan.declared.stack)
+            self.planner.terraform.adopt(folder, address, id_)
+        for doubt in doubts:
+            self.tell(f"not destroyed: {doubt}")
+
     def orphans(self, stacks: Sequence[str]) -> list[Orphan]:
         """What these stacks declare, no state holds and is there; PreflightError names doubts."""
+        orphans, doubts = self._look(stacks)
+        if doubts:
+            raise PreflightError("\n".join(doubts))
+        return orphans
+
+    def _look(self, stacks: Sequence[str]) -> tuple[list[Orphan], list[str]]:
         held = Held()
         missing = list(self._missing(stacks, held))
         if not missing:
-            return []
+            return [], []
         # What another stack's state holds is no orphan.
         for stack in self.planner.environment.stacks:
             if stack not in stacks:
@@ -91,8 +109,9 @@ class Recovery:
             held.add(resource.type, resource.values)
         return {resource.address for resource in resources}
 
-    def _found(self, missing: Sequence[Declared], held: Held) -> list[Orphan]:
-        orphans, doubts = [], []
+    def _found(self, missing: Sequence[Declared], held: Held) -> tuple[list[Orphan], list[str]]:
+        orphans: list[Orphan] = []
+        doubts: list[str] = []
         try:
             lookup = Lookup(self.connect(), Naming(self.planner.environment))
             for declared in missing:
@@ -106,10 +125,8 @@ class Recovery:
             if self.strict:
                 raise PreflightError(message) from error
             self.tell(message)
-            return []
-        if doubts:
-            raise PreflightError("\n".join(doubts))
-        return orphans
+            return [], []
+        return orphans, doubts
 
     def _doubt(self, declared: Declared, candidates: Sequence[Found]) -> str:
         """Of several, a person has to choose; so with what the platform may not have made."""

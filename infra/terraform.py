@@ -96,6 +96,11 @@ class Terraform:
         resources: list[dict[str, Any]] = json.loads(state)["resources"] if state.strip() else []
         return resources
 
+    def adopt(self, folder: Path, address: str, id_: str) -> None:
+        """Take what is there into the state, without looking at the rest."""
+        command = ["import", "-input=false", "-no-color", address, id_]
+        self._output(folder, command, f"importing {address}")
+
     def destroy(self, folder: Path, tell: Callable[[dict[str, Any]], None]) -> Result:
         """Destroy everything in the stack's state."""
         return self._run(folder, ["destroy", "-input=false", "-json", "-auto-approve"], tell)

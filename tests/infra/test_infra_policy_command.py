@@ -17,6 +17,7 @@ from infra.policy.checking import check
 from infra.policy.configuration import Configuration, Stack
 from infra.policy.exemptions import FILE, load_exemptions
 from infra.policy.rule import Violation
+from infra.recovery import Recovery
 from infra.terraform import Terraform
 from tests.infra.conftest import Stacks
 from tests.infra.test_infra_policy import TODAY, configuration
@@ -68,12 +69,20 @@ def test_what_breaks_a_rule_ends_with_4_before_anything_is_asked_or_changed(
     assert said[-1].startswith("policy of prod: ") and ", denied: " in said[-1]
 
 
-def test_what_breaks_a_rule_can_be_destroyed(
+def test_what_breaks_a_rule_can_be_destroyed_with_what_no_state_holds(
     denied: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    done: list[tuple[str, Any]] = []
+
+    def destroy(environment: Environment, stacks: Any, *rest: Any) -> int:
+        done.append(("destroy", stacks))
+        return 0
+
     monkeypatch.setattr(Terraform, "found", lambda variables: None)
-    monkeypatch.setattr(deploying, "destroy", lambda *arguments: 0)
+    monkeypatch.setattr(Recovery, "adopt", lambda _, stacks: done.append(("adopt", stacks)))
+    monkeypatch.setattr(deploying, "destroy", destroy)
     assert command.main(["destroy", "--env", "prod"]) == 0
+    assert done == [("adopt", denied.stacks), ("destroy", denied.stacks)]
 
 
 def test_the_policy_alone_ends_with_0(

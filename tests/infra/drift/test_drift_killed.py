@@ -13,6 +13,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.config import Config
 
 from emulator.provider.install import environment as provider_variables
+from infra.deploying import destroy
 from infra.naming import Naming
 from infra.planning import Outcome
 from infra.preflight import PreflightError
@@ -205,3 +206,30 @@ def test_a_plan_shows_the_import_and_a_doubt_is_a_persons_to_settle(workspace: W
     outside.call("PATCH", catalog, {"properties": {"owner": "others"}})
     with pytest.raises(PreflightError, match="bears no sign of the platform"):
         workspace.recovery([]).orphans(["governance"])
+
+
+def test_a_destroy_takes_away_what_no_state_held_and_leaves_what_is_in_doubt(
+    workspace: Workspace,
+) -> None:
+    """After the test above: two jobs of one name, and a catalog that may be somebody else's."""
+    workspace.forget("databricks_alert_v2.no_usage")
+    workspace.forget("databricks_dashboard.cost")
+    said: list[str] = []
+    recovery = workspace.recovery(said)
+    recovery.adopt(["governance"])
+    told = " ".join(line for line in said if "taken into it" in line)
+    assert "databricks_alert_v2.no_usage" in told and "databricks_dashboard.cost" in told
+    doubts = [line for line in said if line.startswith("not destroyed")]
+    assert len(said) == 4 and len(doubts) == 2
+    assert "databricks_job.two" in doubts[0] + doubts[1]
+
+    terraform, output = recovery.planner.terraform, workspace.deploys.folder / "cdktf.out"
+    assert destroy(ENVIRONMENT, ["governance"], terraform, output, said.append) == 0, said
+    client = workspace.client
+    assert [job.settings.name for job in client.jobs.list() if job.settings] == [
+        NAMING.job("two"),
+        NAMING.job("two"),
+    ]
+    assert not list(client.alerts_v2.list_alerts()) and not list(client.lakeview.list())
+    assert [catalog.name for catalog in client.catalogs.list()] == [NAMING.catalog]
+    assert not list(client.warehouses.list())
