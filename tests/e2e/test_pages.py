@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.e2e.conftest import Platform
 
 pytestmark = [pytest.mark.browser, pytest.mark.spark, pytest.mark.terraform]
+# A dashboard draws all its widgets before it answers, however slow the machine is.
+PAGE_SECONDS = 600
 OPTIONS = (
     "--headless=new",
     "--no-sandbox",
@@ -46,7 +49,14 @@ def open_page(browser: Chrome, platform: Platform, path: str) -> str:
 
 
 def follow(browser: Chrome, text: str) -> str:
-    browser.find_element(By.PARTIAL_LINK_TEXT, text).click()
+    return click(browser, By.PARTIAL_LINK_TEXT, text)
+
+
+def click(browser: Chrome, by: str, what: str) -> str:
+    """Click what leads to another page, and wait for that: until it comes, the old one is found."""
+    old = browser.find_element(By.TAG_NAME, "html")
+    browser.find_element(by, what).click()
+    WebDriverWait(browser, PAGE_SECONDS).until(staleness_of(old))
     return str(browser.find_element(By.TAG_NAME, "main").text)
 
 
@@ -54,11 +64,8 @@ def test_jobs_lead_to_runs_and_logs(browser: Chrome, platform: Platform) -> None
     listed = open_page(browser, platform, "/ui/jobs")
     assert "refresh_orchestrator" in listed
     assert "SUCCESS" in follow(browser, "gold_refresh")
-    browser.find_element(By.CSS_SELECTOR, "section table tbody tr td a").click()
-    page = browser.find_element(By.TAG_NAME, "main").text
-    assert "Tasks" in page
-    browser.find_element(By.CSS_SELECTOR, "section:nth-of-type(2) tbody tr td a").click()
-    log = browser.find_element(By.TAG_NAME, "main").text
+    assert "Tasks" in click(browser, By.CSS_SELECTOR, "section table tbody tr td a")
+    log = click(browser, By.CSS_SELECTOR, "section:nth-of-type(2) tbody tr td a")
     assert "Log" in log
     assert "fact_usage" in log
 
@@ -82,8 +89,7 @@ def test_tables_show_comments_and_a_sample(browser: Chrome, platform: Platform) 
 def test_alerts_show_state_and_history(browser: Chrome, platform: Platform) -> None:
     listed = open_page(browser, platform, "/ui/alerts")
     assert "OK" in listed or "TRIGGERED" in listed
-    browser.find_element(By.CSS_SELECTOR, "tbody tr td a").click()
-    page = browser.find_element(By.TAG_NAME, "main").text
+    page = click(browser, By.CSS_SELECTOR, "tbody tr td a")
     assert "History" in page
     assert "never" not in page.split("History")[0]
 
@@ -116,7 +122,7 @@ def test_the_dashboard_is_drawn_and_its_filter_acts(
     before = browser.find_element(By.CSS_SELECTOR, ".counter").text
     choice = Select(browser.find_element(By.CSS_SELECTOR, "[data-kind=filter-multi-select] select"))
     choice.select_by_index(0)
-    browser.find_element(By.CSS_SELECTOR, ".widget button").click()
+    click(browser, By.CSS_SELECTOR, ".widget button")
     assert browser.find_element(By.CSS_SELECTOR, ".counter").text != before
 
 
