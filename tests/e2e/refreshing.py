@@ -57,8 +57,7 @@ def kill_spark_while(platform: Platform, task: str) -> None:
             break
         assert time.monotonic() < deadline, states
         time.sleep(0.05)
-    noted = json.loads((platform.folder / "workspace" / "compute.json").read_text())
-    psutil.Process(noted["pid"]).kill()
+    kill_noted(platform.folder / "workspace" / "compute.json")
     while not str(client.jobs.get_run(run_id).state).count("TERMINATED"):
         assert time.monotonic() < deadline
         time.sleep(0.5)
@@ -75,5 +74,9 @@ def silver_commits(platform: Platform) -> int:
 
 
 def kill_workspace(platform: Platform) -> None:
-    noted = json.loads((platform.folder / "run" / "workspace.json").read_text())
-    psutil.Process(noted["pid"]).kill()
+    kill_noted(platform.folder / "run" / "workspace.json")
+
+
+def kill_noted(file: Path) -> None:
+    """SIGKILL to the process whose pid stands in a file."""
+    psutil.Process(json.loads(file.read_text())["pid"]).kill()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
@@ -13,8 +12,8 @@ import pytest
 from emulator.account.__main__ import main
 from emulator.account.schemas import parse_type, spark_type, system_tables
 from emulator.account.simulate import simulate
+from tests.emulator.account_files import END, simulated, value
 
-END = date(2026, 11, 20)
 PRICE_OF_USAGE = """
     SELECT u.*, usage_quantity::DECIMAL(38, 9) * p.price AS cost
     FROM (SELECT DISTINCT * FROM usage WHERE record_id IS NOT NULL
@@ -27,11 +26,6 @@ PRICE_OF_USAGE = """
     ) p ON u.sku_name = p.sku_name AND u.cloud = p.cloud AND u.usage_unit = p.usage_unit
        AND usage_end_time >= starts AND (ends IS NULL OR usage_end_time < ends)
 """
-
-
-def _simulate(out: Path, *, days: int, rows: int, seed: int = 7, end: date = END) -> Path:
-    simulate(out, days=days, seed=seed, workspaces=3, usage_rows=rows, end=end)
-    return out
 
 
 def _open(account: Path) -> duckdb.DuckDBPyConnection:
@@ -55,12 +49,6 @@ def account(sixty_days: Path) -> duckdb.DuckDBPyConnection:
     return _open(sixty_days)
 
 
-def _value(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
-    row = connection.execute(query).fetchone()
-    assert row is not None
-    return row[0]
-
-
 def _rows(folder: Path) -> str:
     """The rows of a folder or file; a column that came late is NULL in the files before."""
     files = folder if folder.suffix == ".parquet" else folder / "*.parquet"
@@ -70,15 +58,15 @@ def _rows(folder: Path) -> str:
 def _other_rows(left: Path, right: Path, name: str) -> int:
     sides = [_rows(side / name) for side in (left, right)]
     query = "SELECT count(*) FROM (({}) EXCEPT ALL ({}))"
-    one = _value(duckdb.connect(), query.format(*sides))
-    return int(one + _value(duckdb.connect(), query.format(*reversed(sides))))
+    one = value(duckdb.connect(), query.format(*sides))
+    return int(one + value(duckdb.connect(), query.format(*reversed(sides))))
 
 
 @pytest.mark.parametrize(("days", "rows"), [(4, 200), (19, 400)])
 def test_a_day_more_is_the_day_after(tmp_path: Path, days: int, rows: int) -> None:
     """N days and next-day give the rows of N+1 days, and the same seed gives the same rows."""
-    grown = _simulate(tmp_path / "grown", days=days, rows=rows * days, end=END)
-    more = _simulate(
+    grown = simulated(tmp_path / "grown", days=days, rows=rows * days, end=END)
+    more = simulated(
         tmp_path / "more", days=days + 1, rows=rows * (days + 1), end=date(2026, 11, 21)
     )
     names = [f"tables/{name}" for name in system_tables()]
@@ -90,13 +78,13 @@ def test_a_day_more_is_the_day_after(tmp_path: Path, days: int, rows: int) -> No
 
 
 def test_another_seed_gives_another_account(tmp_path: Path) -> None:
-    first = _simulate(tmp_path / "first", days=2, rows=400, seed=1)
-    second = _simulate(tmp_path / "second", days=2, rows=400, seed=2)
+    first = simulated(tmp_path / "first", days=2, rows=400, seed=1)
+    second = simulated(tmp_path / "second", days=2, rows=400, seed=2)
     assert _other_rows(first, second, "tables/billing.usage") > 400
 
 
 def test_all_products_and_the_rhythm_of_the_week(account: duckdb.DuckDBPyConnection) -> None:
-    origins = _value(account, "SELECT count(DISTINCT billing_origin_product) FROM usage")
+    origins = value(account, "SELECT count(DISTINCT billing_origin_product) FROM usage")
     units = account.execute("SELECT DISTINCT usage_unit FROM usage ORDER BY 1").fetchall()
     assert origins >= 12
     assert units == [("DBU",), ("DSU",), ("GB",), ("TOKEN",)]
@@ -105,7 +93,7 @@ def test_all_products_and_the_rhythm_of_the_week(account: duckdb.DuckDBPyConnect
              / (sum(cost) FILTER (weekday(usage_date) NOT IN (0, 6)) / 5)
         FROM priced WHERE sku_name LIKE '%ALL_PURPOSE_COMPUTE'
     """
-    assert 0.1 < _value(account, ratio) < 0.6
+    assert 0.1 < value(account, ratio) < 0.6
 
 
 @pytest.mark.parametrize(
@@ -130,7 +118,7 @@ def test_all_products_and_the_rhythm_of_the_week(account: duckdb.DuckDBPyConnect
 def test_awkward_usage(
     account: duckdb.DuckDBPyConnection, what: str, least: int, condition: str
 ) -> None:
-    found = _value(account, f"SELECT count(*) FROM usage WHERE {condition}")
+    found = value(account, f"SELECT count(*) FROM usage WHERE {condition}")
     assert found >= least, what
 
 
@@ -144,20 +132,20 @@ def test_corrections_arrive_days_later(account: duckdb.DuckDBPyConnection) -> No
          AND o.usage_metadata = r.usage_metadata
         WHERE r.record_type = 'RETRACTION' AND r.usage_quantity <> 0
     """)
-    retractions = _value(account, "SELECT count(*) FROM pairs")
+    retractions = value(account, "SELECT count(*) FROM pairs")
     assert retractions >= 50
-    assert _value(account, "SELECT min(ingestion_date - original_date) FROM pairs") >= 1
-    assert _value(account, "SELECT max(ingestion_date - usage_date) FROM pairs") >= 6
-    restated = _value(account, "SELECT count(*) FROM usage WHERE record_type = 'RESTATEMENT'")
+    assert value(account, "SELECT min(ingestion_date - original_date) FROM pairs") >= 1
+    assert value(account, "SELECT max(ingestion_date - usage_date) FROM pairs") >= 6
+    restated = value(account, "SELECT count(*) FROM usage WHERE record_type = 'RESTATEMENT'")
     assert 0.6 * retractions < restated < retractions
 
 
 def test_repeats_are_exact(account: duckdb.DuckDBPyConnection) -> None:
     ids = "SELECT record_id FROM usage WHERE record_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1"
-    repeated = _value(account, f"SELECT count(*) FROM ({ids})")
+    repeated = value(account, f"SELECT count(*) FROM ({ids})")
     different = f"SELECT count(*) FROM (SELECT DISTINCT * FROM usage WHERE record_id IN ({ids}))"
     assert repeated >= 10
-    assert _value(account, different) == repeated
+    assert value(account, different) == repeated
 
 
 def test_prices(account: duckdb.DuckDBPyConnection) -> None:
@@ -168,28 +156,28 @@ def test_prices(account: duckdb.DuckDBPyConnection) -> None:
                 PARTITION BY sku_name, cloud, currency_code ORDER BY price_start_time) AS next
             FROM {}) WHERE ends > next
     """
-    assert _value(account, overlaps.format("list_prices")) >= 2
-    assert _value(account, overlaps.format("account_prices")) >= 1
+    assert value(account, overlaps.format("list_prices")) >= 2
+    assert value(account, overlaps.format("account_prices")) >= 1
     promoted = "pricing.effective_list.default < pricing.default"
-    assert _value(account, f"SELECT count(*) FROM list_prices WHERE {promoted}") >= 2
+    assert value(account, f"SELECT count(*) FROM list_prices WHERE {promoted}") >= 2
     other = "SELECT count(DISTINCT cloud) * count(DISTINCT currency_code) FROM list_prices"
-    assert _value(account, other) == 4
+    assert value(account, other) == 4
     unpriced = "SELECT list(DISTINCT sku_name) FROM priced WHERE cost IS NULL"
-    assert _value(account, unpriced) == ["PREMIUM_AGENT_PREVIEW_US_EAST_N_VIRGINIA"]
+    assert value(account, unpriced) == ["PREMIUM_AGENT_PREVIEW_US_EAST_N_VIRGINIA"]
     contracts = "SELECT count(DISTINCT sku_name) FROM {}"
-    with_contract = _value(account, contracts.format("account_prices"))
-    assert 3 < with_contract < _value(account, contracts.format("list_prices"))
+    with_contract = value(account, contracts.format("account_prices"))
+    assert 3 < with_contract < value(account, contracts.format("list_prices"))
     dates = "SELECT count(*) FROM list_prices WHERE price_start_time > TIMESTAMPTZ '2026-10-01'"
-    assert _value(account, dates) >= 2
+    assert value(account, dates) >= 2
 
 
 def test_a_price_can_be_published_after_its_usage(tmp_path: Path) -> None:
-    early = _open(_simulate(tmp_path / "early", days=6, rows=1200))
-    late = _open(_simulate(tmp_path / "late", days=10, rows=2000))
+    early = _open(simulated(tmp_path / "early", days=6, rows=1200))
+    late = _open(simulated(tmp_path / "late", days=10, rows=2000))
     count = "SELECT count(*) FROM list_prices WHERE sku_name LIKE '%VECTOR_SEARCH%'"
     used = "SELECT count(*) FROM usage WHERE sku_name LIKE '%VECTOR_SEARCH%'"
-    assert _value(early, used) > 0
-    assert (_value(early, count), _value(late, count)) == (0, 2)
+    assert value(early, used) > 0
+    assert (value(early, count), value(late, count)) == (0, 2)
 
 
 def test_versions_of_what_exists(account: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
@@ -198,19 +186,19 @@ def test_versions_of_what_exists(account: duckdb.DuckDBPyConnection, tmp_path: P
         ("clusters", "cluster_id"),
         ("warehouses", "warehouse_id"),
     ):
-        keys = _value(
+        keys = value(
             account, f"SELECT count(DISTINCT (workspace_id, {key}, change_time)) FROM {table}"
         )
-        assert _value(account, f"SELECT count(*) FROM {table}") == keys
+        assert value(account, f"SELECT count(*) FROM {table}") == keys
         versions = f"SELECT count(*) AS n FROM {table} GROUP BY workspace_id, {key}"
-        assert _value(account, f"SELECT max(n) FROM ({versions})") >= 2
-        assert _value(account, f"SELECT count(delete_time) FROM {table}") >= 1
+        assert value(account, f"SELECT max(n) FROM ({versions})") >= 2
+        assert value(account, f"SELECT count(delete_time) FROM {table}") >= 1
     shared = "SELECT max(n) FROM (SELECT count(DISTINCT workspace_id) n FROM jobs GROUP BY job_id)"
-    assert _value(account, shared) == 3
-    early = _open(_simulate(tmp_path / "early", days=2, rows=400))
+    assert value(account, shared) == 3
+    early = _open(simulated(tmp_path / "early", days=2, rows=400))
     names = "SELECT list(workspace_name ORDER BY workspace_id) FROM workspaces_latest"
-    assert _value(early, names) == ["production", "analytics", "development"]
-    assert _value(account, names) == ["production", "analytics", "development-eu"]
+    assert value(early, names) == ["production", "analytics", "development"]
+    assert value(account, names) == ["production", "analytics", "development-eu"]
 
 
 def test_usage_belongs_to_what_exists(account: duckdb.DuckDBPyConnection) -> None:
@@ -229,7 +217,7 @@ def test_usage_belongs_to_what_exists(account: duckdb.DuckDBPyConnection) -> Non
         ("clusters", "cluster_id"),
         ("warehouses", "warehouse_id"),
     ):
-        assert _value(account, orphans.format(table, key)) == 0, table
+        assert value(account, orphans.format(table, key)) == 0, table
 
 
 def test_incidents_are_in_the_bill(account: duckdb.DuckDBPyConnection) -> None:
@@ -255,9 +243,9 @@ def test_incidents_are_in_the_bill(account: duckdb.DuckDBPyConnection) -> None:
     assert len({factor for _, factor, _ in days}) >= 5
     for incident, factor, share in days:
         assert share == pytest.approx(1, abs=0.25 if factor > 2 else 0.8), incident
-    first = _value(account, "SELECT min(first_date) FROM incidents WHERE is_cost_spike")
+    first = value(account, "SELECT min(first_date) FROM incidents WHERE is_cost_spike")
     assert first >= date(2026, 10, 6)
-    kinds = _value(account, "SELECT count(DISTINCT kind) FROM incidents WHERE category = 'cost'")
+    kinds = value(account, "SELECT count(DISTINCT kind) FROM incidents WHERE category = 'cost'")
     assert kinds == 7
 
 
@@ -285,17 +273,17 @@ def test_an_interrupted_simulation_can_be_repeated(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         simulate(account, days=2, seed=7, workspaces=1, usage_rows=50, end=END, progress=stop)
     assert main(["next-day", "--out", str(account)]) == 1
-    again = _simulate(account, days=2, rows=400)
-    clean = _simulate(tmp_path / "clean", days=2, rows=400)
+    again = simulated(account, days=2, rows=400)
+    clean = simulated(tmp_path / "clean", days=2, rows=400)
     assert sum(_other_rows(again, clean, f"tables/{name}") for name in system_tables()) == 0
 
 
 def test_three_hundred_thousand_rows_in_seconds(tmp_path: Path) -> None:
     """Of the processor, so that what else runs on the machine does not matter much."""
     started = time.process_time()
-    account = _open(_simulate(tmp_path / "a", days=60, rows=300_000))
+    account = _open(simulated(tmp_path / "a", days=60, rows=300_000))
     assert time.process_time() - started < 60
-    rows = {table: _value(account, f"SELECT count(*) FROM {table}") for table in _VOLUMES}
+    rows = {table: value(account, f"SELECT count(*) FROM {table}") for table in _VOLUMES}
     assert 285_000 < rows["usage"] < 315_000
     shares = {table: rows[table] / rows["usage"] for table in _VOLUMES}
     assert [t for t, share in shares.items() if abs(share / _VOLUMES[t] - 1) > 0.25] == []

@@ -6,7 +6,6 @@ and HEALTH_MONITOR_SOAK_SEED choose how often, and where.
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
@@ -16,11 +15,11 @@ import time
 from datetime import date
 from pathlib import Path
 
-import psutil
 import pytest
 
 from emulator.account.simulate import simulate
 from tests.e2e.conftest import Platform
+from tests.e2e.refreshing import kill_noted
 from tools.querying import Warehouse
 
 pytestmark = [pytest.mark.spark, pytest.mark.terraform, pytest.mark.timeout(4 * 3600)]
@@ -74,7 +73,7 @@ def run_and_kill(platform: Platform, exports: Path, seconds: float) -> tuple[int
         while driver.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
         if driver.poll() is None and noted.exists():
-            psutil.Process(json.loads(noted.read_text())["pid"]).kill()
+            kill_noted(noted)
             killed.set()
 
     killer = threading.Thread(target=kill)
