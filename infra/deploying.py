@@ -141,12 +141,14 @@ def destroy(
     output: Path,
     tell: Tell,
 ) -> int:
-    """Destroy these stacks, the last one first; stops at the first that fails."""
+    """Destroy these stacks, the last one first; stops at the first that fails.
+
+    Their folders are ready: ``Recovery.adopt`` has looked into their states.
+    """
     naming = Naming(environment)
     for stack in reversed([name for name in ALL_STACKS if name in stacks]):
         name = naming.stack(stack)
         folder = output / "stacks" / name
-        terraform.init(folder)
         counts: Counter[str] = Counter()
 
         def watch(
