@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pt
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -88,7 +89,7 @@ def common(first: pa.DataType, second: pa.DataType) -> pa.DataType:
 
 
 def is_readable_as(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether Spark reads the file's type as ``wanted`` without a cast."""
+    """Whether the values are what ``wanted`` has, but for fields that they lack."""
     if pt.is_struct(found) and pt.is_struct(wanted):
         types = {field.name: field.type for field in wanted}
         return all(f.name in types and is_readable_as(f.type, types[f.name]) for f in found)
@@ -98,6 +99,28 @@ def is_readable_as(found: pa.DataType, wanted: pa.DataType) -> bool:
         keys = is_readable_as(found.key_type, wanted.key_type)
         return keys and is_readable_as(found.item_type, wanted.item_type)
     return bool(found == wanted)
+
+
+def filled(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    """Values that are readable as a type, with NULL in the fields that they lack."""
+    if array.type == type_:
+        return array
+    if pt.is_struct(type_):
+        names = (field.name for field in array.type)
+        own = dict(zip(names, array.flatten(), strict=True))
+        children = [
+            filled(own[field.name], field.type)
+            if field.name in own
+            else pa.nulls(len(array), field.type)
+            for field in type_
+        ]
+        return pa.StructArray.from_arrays(children, fields=list(type_), mask=array.is_null())
+    if pt.is_list(type_):
+        elements = filled(array.flatten(), type_.value_type)
+        offsets = pc.cumulative_sum(pc.fill_null(pc.list_value_length(array), 0)).cast(pa.int32())
+        offsets = pa.concat_arrays([pa.array([0], pa.int32()), offsets])
+        return pa.ListArray.from_arrays(offsets, elements, type=type_, mask=array.is_null())
+    return array.cast(type_)
 
 
 def new_fields(base: pa.DataType, grown: pa.DataType, path: str = "") -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A folder of exported system tables: found, checked whole, and made readable for Spark."""
+"""A folder of exported system tables: found, checked whole, and read as their tables are."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from emulator.account.arrow_types import (
     common,
     extended,
+    filled,
     is_readable_as,
     misfits,
     new_fields,
@@ -73,7 +74,7 @@ def inspect(
     """Check all files of a table, every page of them; None and the problems when one is wrong.
 
     ``base`` is the declared schema, with what the existing table has more. ``staging`` gets a
-    link to each file, or a converted copy where Spark would not read it as it is.
+    converted copy of each file whose types are others.
     """
     files = sorted(p for p in (folder / table.name).glob("*.parquet") if p.name[0] not in "._")
     if not files:
@@ -135,10 +136,7 @@ def _read_all(
             rows += _scan(file, target, None if as_is else staged)
         except (pa.ArrowException, OSError) as error:
             problems.append(_unreadable(table, file, error))
-        if as_is:
-            # By a name of ours: Spark would take some characters of a user's path as a pattern.
-            staged.symlink_to(file.resolve())
-        files.append(staged)
+        files.append(file if as_is else staged)
     if problems:
         return None, problems
     partial = frozenset(new_fields(everywhere, wanted))
@@ -160,22 +158,25 @@ def _scan(file: Path, target: pa.Schema, copy: Path | None) -> int:
     return rows
 
 
-def write_rows(export: TableExport, marks: npt.NDArray[np.bool_], staging: Path) -> list[Path]:
-    """The marked rows of an export (in the order of its files) as files of their own."""
-    files: list[Path] = []
+def rows_of(
+    export: TableExport, marks: npt.NDArray[np.bool_] | None = None
+) -> pa.RecordBatchReader:
+    """The rows of an export (in the order of its files) as its schema has them; the marked ones."""
+    return pa.RecordBatchReader.from_batches(export.schema, _batches(export, marks))
+
+
+def _batches(export: TableExport, marks: npt.NDArray[np.bool_] | None) -> Iterator[pa.RecordBatch]:
+    wanted = row_type(export.schema)
     start = 0
-    for number, file in enumerate(export.files):
-        batches = []
+    for file in export.files:
         for batch in read_batches(file):
-            chosen = marks[start : start + batch.num_rows]
-            start += batch.num_rows
-            if chosen.any():
-                batches.append(batch.filter(pa.array(chosen)))
-        if batches:
-            files.append(staging / f"{export.table.name}-new" / f"{number:06}.parquet")
-            files[-1].parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(pa.Table.from_batches(batches), files[-1])
-    return files
+            end = start + batch.num_rows
+            if marks is not None:
+                batch = batch.filter(pa.array(marks[start:end]))
+            start = end
+            if batch.num_rows:
+                rows = filled(batch.to_struct_array(), wanted)
+                yield pa.RecordBatch.from_struct_array(rows)
 
 
 def _unreadable(table: SystemTable, file: Path, error: Exception) -> str:

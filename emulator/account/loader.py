@@ -2,7 +2,8 @@
 
 Append-only tables gain what they lack, counted, so that exact duplicates of the source stay;
 tables whose rows change end as exported. All files of all tables are checked before the first
-row is written, and each table is written in one commit.
+row is written, and the rows of each table are written in one commit: by delta-rs, as Spark takes
+seconds of planning for each table (docs/decisions/0019-delta-without-spark.md).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,26 +23,32 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
-from pyspark.sql.connect.functions import lit
+import pyarrow.types as pt
+from deltalake import DeltaTable, write_deltalake
 from pyspark.sql.connect.session import SparkSession
 
-from emulator.account.arrow_types import extended, misfits, new_fields, row_type, without
+from emulator.account.arrow_types import (
+    extended,
+    misfits,
+    new_fields,
+    normal,
+    row_type,
+    without,
+)
 from emulator.account.difference import Digests, are_same, beyond, file_digests
 from emulator.account.export_files import (
     LoadError,
     TableExport,
     find_tables,
     inspect,
-    write_rows,
+    rows_of,
 )
 from emulator.account.schemas import (
     SystemTable,
-    parse_type,
     quoted,
     spark_ddl,
     system_tables,
 )
-from emulator.compute.codegen import adapt
 from emulator.sql.delta_log import DeltaLog
 from emulator.sql.metadata import table_information
 from emulator.sql.names import ObjectName
@@ -49,7 +56,7 @@ from emulator.sql.session import original_sql
 
 # Kept with the table: rows from before such a column are no other rows because it is NULL there.
 _PARTIAL = "emulator.partialColumns"
-# Most tables are small: Spark plans one on one core while it writes another on the other.
+# Most tables are small: one is read on one core while another is written on the other.
 PARALLEL_IMPORTS = 3
 _CATALOG = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -84,23 +91,16 @@ class ImportReport:
 
 
 @dataclass(frozen=True)
-class _Target:
-    """A table as it is now; ``schema`` is None when there is none yet.
+class _Present:
+    """A table before the import: its rows, and the files that they are in.
 
     ``partial`` are the columns that rows of an earlier import did not have.
     """
 
     name: str
-    schema: pa.Schema | None
-    partial: frozenset[str] = frozenset()
-    location: str | None = None
-
-
-@dataclass(frozen=True)
-class _Present:
-    """What an existing table holds before the import: its rows, and the files that they are in."""
-
+    folder: Path
     schema: pa.Schema
+    partial: frozenset[str]
     rows: int
     files: list[Path]
 
@@ -117,15 +117,14 @@ def import_folder(
         raise LoadError([f"{target_catalog!r} is no catalog name"])
     folder = Path(folder).resolve()
     known, unknown = find_tables(folder)
-    adapt(spark, folder)
     reports = []
     with tempfile.TemporaryDirectory(prefix="system-tables-") as staging:
-        targets = {name: _target(spark, target_catalog, name) for name in known}
-        exports = _inspect_all(folder, targets, Path(staging))
+        present = {name: _present(spark, target_catalog, name) for name in known}
+        exports = _inspect_all(folder, present, Path(staging))
         _create_schemas(spark, target_catalog, exports)
         with ThreadPoolExecutor(PARALLEL_IMPORTS) as pool:
             done = {
-                name: pool.submit(_import_table, spark, export, targets[name], Path(staging))
+                name: pool.submit(_import_table, spark, target_catalog, export, present[name])
                 for name, export in exports.items()
             }
             for name in system_tables():
@@ -138,30 +137,47 @@ def import_folder(
     return reports
 
 
-def _target(spark: Any, catalog: str, name: str) -> _Target:
+def _present(spark: Any, catalog: str, name: str) -> _Present | None:
+    """A table as it is now; None when there is none yet."""
     schema_name, _, table_name = name.partition(".")
-    full_name = f"{quoted(catalog)}.{quoted(schema_name)}.{quoted(table_name)}"
     object_name = ObjectName(catalog, schema_name, table_name)
     about = table_information(original_sql(spark), object_name)
     if about is None:
-        return _Target(full_name, None)
-    fields = spark.table(full_name).schema.fields
-    types = [(field.name, parse_type(field.dataType.simpleString())) for field in fields]
-    properties = dict(original_sql(spark)(f"SHOW TBLPROPERTIES {full_name}").collect())
-    partial = json.loads(properties.get(_PARTIAL, "[]"))
-    return _Target(full_name, pa.schema(types), frozenset(partial), about.get("Location"))
+        return None
+    folder = _folder(about["Location"])
+    table = DeltaTable(folder)
+    types = pa.schema(table.schema().to_arrow())
+    log = DeltaLog(folder)
+    rows = log.rows()
+    return _Present(
+        name=_full_name(catalog, name),
+        folder=folder,
+        schema=pa.schema([(field.name, normal(field.type)) for field in types]),
+        partial=frozenset(json.loads(table.metadata().configuration.get(_PARTIAL, "[]"))),
+        # The log alone does not tell where it was cleaned.
+        rows=table.count() if rows is None else rows,
+        files=log.paths() if rows is not None else [_folder(uri) for uri in table.file_uris()],
+    )
+
+
+def _full_name(catalog: str, name: str) -> str:
+    return ".".join(quoted(part) for part in (catalog, *name.split(".")))
+
+
+def _folder(uri: str) -> Path:
+    return Path(unquote(urlsplit(uri).path))
 
 
 def _inspect_all(
-    folder: Path, targets: dict[str, _Target], staging: Path
+    folder: Path, present: dict[str, _Present | None], staging: Path
 ) -> dict[str, TableExport]:
     exports, problems = {}, []
-    for name, target in targets.items():
+    for name, existing in present.items():
         table = system_tables()[name]
         base = table.arrow
-        if target.schema is not None:
-            problems += _table_problems(table, target.schema)
-            base = pa.schema(list(extended(row_type(target.schema), row_type(base))))
+        if existing is not None:
+            problems += _table_problems(table, existing.schema)
+            base = pa.schema(list(extended(row_type(existing.schema), row_type(base))))
         export, found = inspect(folder, table, base, staging)
         problems += found
         if export is not None:
@@ -177,24 +193,25 @@ def _table_problems(table: SystemTable, existing: pa.Schema) -> list[str]:
     return [f"{table.name}: the existing table does not fit: {problem}" for problem in found]
 
 
-def _import_table(spark: Any, export: TableExport, target: _Target, staging: Path) -> ImportReport:
+def _import_table(
+    spark: Any, catalog: str, export: TableExport, present: _Present | None
+) -> ImportReport:
     started = time.monotonic()
-    before = 0
     columns: tuple[str, ...] = ()
-    if target.schema is None:
-        _create(spark, export, target)
+    if present is None:
+        _create(spark, _full_name(catalog, export.table.name), export)
         outcome, after = "created", export.rows
     else:
-        present = _present(spark, target, target.schema)
-        before = present.rows
-        columns = tuple(new_fields(row_type(target.schema), row_type(export.schema)))
-        import_rows = _append_difference if export.table.is_append_only else _replace
-        outcome, after = import_rows(spark, export, target, present, staging)
+        columns = tuple(new_fields(row_type(present.schema), row_type(export.schema)))
+        if export.table.is_append_only:
+            outcome, after = _append_difference(spark, export, present)
+        else:
+            outcome, after = _replace(export, present)
     return ImportReport(
         table=export.table.name,
         outcome=outcome,
         rows_exported=export.rows,
-        rows_before=before,
+        rows_before=present.rows if present else 0,
         rows_after=after,
         new_columns=columns,
         missing_columns=export.missing,
@@ -202,84 +219,74 @@ def _import_table(spark: Any, export: TableExport, target: _Target, staging: Pat
     )
 
 
-def _present(spark: Any, target: _Target, schema: pa.Schema) -> _Present:
-    """From the table's log, or from Spark where that was cleaned."""
-    if target.location is not None:
-        log = DeltaLog(target.location)
-        rows = log.rows()
-        if rows is not None:
-            return _Present(schema, rows, log.paths())
-    table = spark.table(target.name)
-    files = [Path(unquote(urlsplit(uri).path)) for uri in table.inputFiles()]
-    return _Present(schema, table.count(), files)
-
-
 def _create_schemas(spark: Any, catalog: str, names: Iterable[str]) -> None:
     for schema_name in sorted({name.partition(".")[0] for name in names}):
         original_sql(spark)(f"CREATE SCHEMA IF NOT EXISTS {quoted(catalog)}.{quoted(schema_name)}")
 
 
-def _create(spark: Any, export: TableExport, target: _Target) -> None:
-    """The table and its rows in one commit."""
-    writer = _read(spark, export, export.files).writeTo(target.name).using("delta")
-    writer = writer.tableProperty("delta.enableChangeDataFeed", "true")
-    writer.tableProperty(_PARTIAL, json.dumps(sorted(export.partial))).create()
+def _create(spark: Any, name: str, export: TableExport) -> None:
+    """Spark makes the table, as the catalog is Spark's."""
+    # delta-rs notes the least and largest value of a decimal as a double: Spark would skip files
+    # that have what it looks for.
+    bounded = [f.name for f in export.schema if pt.is_temporal(f.type) or pt.is_integer(f.type)]
+    properties = {
+        "delta.enableChangeDataFeed": "true",
+        "delta.dataSkippingStatsColumns": ",".join(map(quoted, bounded)),
+        _PARTIAL: json.dumps(sorted(export.partial)),
+    }
+    settings = ", ".join(f"'{key}' = {_text(value)}" for key, value in properties.items())
+    columns = spark_ddl(export.schema)
+    sql = original_sql(spark)
+    sql(f"CREATE TABLE {name} ({columns}) USING delta TBLPROPERTIES ({settings})")
+    location = sql(f"DESCRIBE DETAIL {name}").first()["location"]
+    write_deltalake(_folder(location), rows_of(export), mode="append")
 
 
-def _append_difference(
-    spark: Any, export: TableExport, target: _Target, present: _Present, staging: Path
-) -> tuple[str, int]:
+def _append_difference(spark: Any, export: TableExport, present: _Present) -> tuple[str, int]:
     """New columns do not make old rows new: what all rows of both sides have is compared."""
     existing = row_type(present.schema)
     grown = frozenset(new_fields(existing, row_type(export.schema)))
-    partial = target.partial | export.partial | grown
+    partial = present.partial | export.partial | grown
     compared = without(existing, partial)
-    marks = beyond(file_digests(export.files, compared), _digests(target, present, compared))
+    marks = beyond(file_digests(export.files, compared), _digests(present, compared))
     if not marks.any():
         return "unchanged", present.rows
-    if partial != target.partial:
-        value = _property(partial)
+    if partial != present.partial:
+        value = _text(json.dumps(sorted(partial)))
         settings = f"TBLPROPERTIES ('{_PARTIAL}' = {value})"
-        original_sql(spark)(f"ALTER TABLE {target.name} SET {settings}")
-    writer = _read(spark, export, write_rows(export, marks, staging)).writeTo(target.name)
-    writer.option("mergeSchema", "true").append()
+        original_sql(spark)(f"ALTER TABLE {present.name} SET {settings}")
+    rows = rows_of(export, marks)
+    write_deltalake(present.folder, rows, mode="append", schema_mode="merge")
     return "appended", present.rows + int(marks.sum())
 
 
-def _property(partial: frozenset[str]) -> str:
-    """A list of names as a SQL string."""
-    text = json.dumps(sorted(partial)).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{text}'"
+def _text(value: str) -> str:
+    """A text as Spark's SQL has it."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
-def _replace(
-    spark: Any, export: TableExport, target: _Target, present: _Present, _: Path
-) -> tuple[str, int]:
+def _replace(export: TableExport, present: _Present) -> tuple[str, int]:
     whole = row_type(present.schema)
     if row_type(export.schema) == whole:
         exported = file_digests(export.files, whole)
-        if are_same(exported, _digests(target, present, whole)):
+        if are_same(exported, _digests(present, whole)):
             return "unchanged", present.rows
-    writer = _read(spark, export, export.files).writeTo(target.name)
-    writer.option("mergeSchema", "true").overwrite(lit(True))
+    write_deltalake(present.folder, rows_of(export), mode="overwrite", schema_mode="merge")
     return "replaced", export.rows
 
 
-def _digests(target: _Target, present: _Present, compared: pa.DataType) -> Digests:
+def _digests(present: _Present, compared: pa.DataType) -> Digests:
     """The digests of the table's rows, read from its live files."""
     digests = file_digests(present.files, compared)
     if len(digests) != present.rows:
         raise LoadError(
             [
-                f"{target.name}: has {present.rows} rows, its files {len(digests)}: something else "
-                "than this import changed rows in it; drop the table and import again"
+                f"{present.name}: has {present.rows} rows, its files {len(digests)}: something "
+                "else than this import changed rows in it; drop the table and import again"
             ]
         )
     return digests
-
-
-def _read(spark: Any, export: TableExport, files: Sequence[Path]) -> Any:
-    return spark.read.schema(spark_ddl(export.schema)).parquet(*[str(file) for file in files])
 
 
 def main(arguments: list[str] | None = None) -> int:

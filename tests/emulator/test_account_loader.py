@@ -94,9 +94,12 @@ def test_import_again_and_the_next_day(session: Any, account: Path, tmp_path: Pa
     assert grown["billing.usage"].outcome == "appended"
     assert grown["billing.list_prices"].outcome == "unchanged"
     assert _sum(session) == _source_sum(account)
-    metrics = session.sql("DESCRIBE HISTORY billing.usage LIMIT 1").first()["operationMetrics"]
     new = grown["billing.usage"].rows_after - grown["billing.usage"].rows_before
-    assert 300 < int(metrics["numOutputRows"]) == new < 600
+    last = _version(session, "billing.usage")
+    changes = f"SELECT _change_type FROM table_changes('billing.usage', {last}, {last})"
+    kinds = [row[0] for row in session.sql(changes).collect()]
+    assert kinds == ["insert"] * new
+    assert 300 < new < 600
 
     _wrong_exports_change_nothing(session, account, tmp_path)
     _changed_rows_and_new_columns(session, account, tmp_path)
