@@ -93,10 +93,10 @@ class DefinedJobs:
     def _tasks(
         self, job: JobDefinition, key: str, task: JobTask, item: str | None
     ) -> Iterator[Task]:
-        after = [name for other in task.after for name in self._keys(job, other)]
+        after = [name for other in task.after for name in self._keys(job, other, item)]
         if task.job is not None:
             called = self._definitions.jobs[task.job]
-            for each in self._items(called):
+            for each in self._called_for(job, called, item):
                 made = called.name_for(each)
                 shown = key if each is None else filled(key, {str(called.each): each})
                 yield RunJobTask(shown, self._called(job, key, called, made), after)
@@ -109,7 +109,13 @@ class DefinedJobs:
         elif task.pipeline is not None and not self._never_stops():
             yield PipelineTask(key, self._pipelines[task.pipeline], after)
 
-    def _keys(self, job: JobDefinition, key: str) -> list[str]:
+    def _called_for(
+        self, job: JobDefinition, called: JobDefinition, item: str | None
+    ) -> list[str] | list[None]:
+        """A job that is made for a domain calls its own domain's; any other job calls all."""
+        return self._items(called) if item is None or called.each != job.each else [item]
+
+    def _keys(self, job: JobDefinition, key: str, item: str | None) -> list[str]:
         """The tasks that are made of one in the file."""
         task = job.tasks[key]
         if task.pipeline is not None and self._never_stops():
@@ -117,7 +123,8 @@ class DefinedJobs:
         called = self._definitions.jobs[task.job] if task.job else None
         if called is None or called.each is None:
             return [key]
-        return [filled(key, {called.each: item}) for item in self._definitions.items(called.each)]
+        made = self._called_for(job, called, item)
+        return [filled(key, {called.each: str(each)}) for each in made]
 
     def _never_stops(self) -> bool:
         """A pipeline that never stops needs nobody to start it."""

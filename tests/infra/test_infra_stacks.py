@@ -74,7 +74,7 @@ def test_snapshot(stacks_of: dict[str, Stacks], name: str) -> None:
 @pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
 def test_every_job_can_be_operated(stacks_of: dict[str, Stacks], environment: str) -> None:
     jobs = of_kind(stacks_of[environment], "databricks_job")
-    assert len(jobs) == 24
+    assert len(jobs) == 26
     for name, job in jobs.items():
         assert job["timeout_seconds"] > 0, name
         assert job["queue"] == {"enabled": True}, name

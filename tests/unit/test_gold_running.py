@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
 import pytest
-from health_monitor.gold.order import run_in_order
+from health_monitor import entry_points
+from health_monitor.gold.engine import GoldRefresh
+from health_monitor.gold.order import of_domain, run_in_order
 from health_monitor.gold.query import FIRST_DAY, LAST_DAY, parameters, query_of, with_relation
+from health_monitor.operations import reconciliation
 from health_monitor.spec import Gold, load_definitions
 
+DEFINITIONS = Path(__file__).parents[2] / "workloads" / "definitions"
 TYPES = {"date": "date", "text": "string"}
 
 
-def gold(name: str, sql: str, rows: list[dict[str, object]] | None = None) -> Gold:
+def gold(
+    name: str, sql: str, rows: list[dict[str, object]] | None = None, domain: str = "cost"
+) -> Gold:
     columns = {n: {"type": t, "comment": "A column. Technical: none."} for n, t in TYPES.items()}
     return Gold.model_validate(
         {
             "kind": "gold",
-            "domain": "cost",
+            "domain": domain,
             "name": name,
-            "path": f"gold/cost/{name}.yml",
+            "path": f"gold/{domain}/{name}.yml",
             "comment": "A table. Technical: none.",
             "grain": "row",
             "key": ["date"],
@@ -67,6 +74,59 @@ def test_each_runs_after_what_it_reads() -> None:
     with ThreadPoolExecutor(3) as pool:
         assert run_in_order(definitions, lambda d: ran.append(d.name), pool) == {}
     assert ran == ["a", "b", "c"]
+
+
+def test_a_domain_is_its_tables_and_what_they_are_computed_from() -> None:
+    definitions = {
+        d.name: d
+        for d in (
+            gold("own", "SELECT * FROM gold.near"),
+            gold("near", "SELECT * FROM gold.far", domain="access"),
+            gold("far", "SELECT * FROM silver.silver_usage", domain="compute"),
+            gold("beside", "SELECT * FROM gold.far", domain="compute"),
+            gold("reader", "SELECT * FROM gold.own", domain="access"),
+        )
+    }
+    assert of_domain(definitions, "cost").keys() == {"own", "near", "far"}
+    assert of_domain(definitions, "compute").keys() == {"far", "beside"}
+    assert of_domain(definitions, "no_gold_yet") == {}
+
+
+def refresh_of(domain: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the entry point does for a domain, without Spark."""
+    done: list[str] = []
+
+    def refreshed(_: GoldRefresh, definitions: dict[str, Gold]) -> dict[str, str]:
+        done.extend(sorted({d.domain for d in definitions.values()}))
+        return {"gold.x": "first time"}
+
+    def compared(*_: object) -> int:
+        done.append("compared")
+        return 0
+
+    given = ["--catalog", "c", "--definitions", str(DEFINITIONS), "--currency", "USD"]
+    monkeypatch.setattr(sys, "argv", ["gold_refresh", *given, "--domain", domain])
+    monkeypatch.setattr(entry_points, "session", lambda: None)
+    monkeypatch.setattr(GoldRefresh, "refresh_all", refreshed)
+    monkeypatch.setattr(reconciliation, "reconcile", lambda *_: done.append("reconciled"))
+    monkeypatch.setattr(reconciliation, "days_that_differ", compared)
+    entry_points.gold_refresh()
+    return done
+
+
+def test_a_domain_is_reconciled_when_all_that_is_compared_was_brought_up_to_date(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert refresh_of("billing", monkeypatch) == ["billing", "compute", "reconciled", "compared"]
+    # It brings fact_usage up to date, but not summary_cost.
+    assert refresh_of("compute", monkeypatch) == ["billing", "compute"]
+    assert refresh_of("access", monkeypatch) == ["access"]
+
+
+def test_an_unknown_domain_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = r"no domain 'bill'; there are: access, billing, compute, governance, lakeflow, "
+    with pytest.raises(SystemExit, match=told):
+        refresh_of("bill", monkeypatch)
 
 
 def test_days_enclose_what_is_computed_again() -> None:

@@ -10,6 +10,7 @@ from health_monitor.spec import DefinitionErrors, load_definitions
 
 TREE = Path(__file__).parents[1] / "infra" / "definitions"
 GOLD_REFRESH = "jobs/gold/gold_refresh.yml"
+DOMAIN_REFRESH = "jobs/orchestration/domain_refresh.yml"
 DATA_REFRESH = "jobs/orchestration/data_refresh.yml"
 REFRESH = "jobs/orchestration/refresh_orchestrator.yml"
 INGEST = "jobs/bronze/bronze_ingest.yml"
@@ -54,6 +55,12 @@ def problems(root: Path, file: str, old: str, new: str) -> list[str]:
          ":7: a task that runs bronze_ingest has {domain} once in its key"),
         (DATA_REFRESH, "gold_refresh: {job: gold", "gold_{domain}: {job: gold",
          ":9: a task that runs gold_refresh has no placeholder in its key"),
+        (DOMAIN_REFRESH, "bronze_ingest: {job", "bronze_{model}_ingest: {job",
+         ":9: a task that runs bronze_ingest has {domain} at most once in its key"),
+        (DOMAIN_REFRESH, "silver_refresh: {job: silver", "silver_{domain}: {job: silver",
+         ":10: a task that runs silver_refresh has no placeholder in its key"),
+        (DOMAIN_REFRESH, "{job: bronze_ingest}", "{job: model_scoring}",
+         ":9: a task that runs model_scoring has {model} once in its key"),
         (INGEST, "domain: '{domain}'", "domain: '{model}'",
          ":10: unknown placeholder {model}; allowed: admins, catalog, currency, domain, "),
         (INGEST, "Reads the {domain}", "Reads the {model}",

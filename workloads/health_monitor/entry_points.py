@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from health_monitor.operations.checks import Outcome
+    from health_monitor.spec import Gold
 
 
 def _arguments(*names: str, optional: tuple[str, ...] = ()) -> argparse.Namespace:
@@ -82,18 +83,36 @@ def gold_setup() -> None:
 
 
 def gold_refresh() -> None:
-    """Bring all gold tables up to date, and compare them with the source."""
+    """Bring gold up to date, all or one domain with what it reads; compare it with the source."""
     from health_monitor.gold.engine import GoldRefresh
-    from health_monitor.operations.reconciliation import days_that_differ, reconcile
+    from health_monitor.operations.reconciliation import compares, days_that_differ, reconcile
 
-    arguments = _arguments("currency")
+    arguments = _arguments("currency", optional=("domain",))
+    chosen = _chosen_gold(_definitions(arguments), arguments.domain)
     spark = session()
     refresh = GoldRefresh(spark, arguments.catalog, arguments.currency)
-    if refresh.refresh_all(_definitions(arguments).gold):
+    computed = refresh.refresh_all(chosen)
+    if not compares(definition.table for definition in chosen.values()):
+        print("reconciliation: left to a refresh of all that it compares")
+        return
+    if computed:
         reconcile(spark, arguments.catalog)
     wrong = days_that_differ(spark, arguments.catalog)
     if wrong:
         raise SystemExit(f"{wrong} days do not agree with the source: see platform.reconciliation")
+
+
+def _chosen_gold(definitions: Definitions, domain: str | None) -> dict[str, Gold]:
+    from health_monitor.gold.order import of_domain
+
+    if domain is None:
+        return definitions.gold
+    # A domain of bronze may have no gold yet.
+    known = {*definitions.items("domain"), *(d.domain for d in definitions.gold.values())}
+    if domain not in known:
+        there_are = ", ".join(sorted(known))
+        raise SystemExit(f"gold_refresh: no domain {domain!r}; there are: {there_are}")
+    return of_domain(definitions.gold, domain)
 
 
 def semantic_deploy() -> None:

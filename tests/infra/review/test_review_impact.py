@@ -150,6 +150,8 @@ def test_every_definition_is_found_by_the_names_that_the_stacks_use(
     assert found["jobs/ml/model_training.yml"] == ["job_cost_anomaly_detector_training"]
     assert found["jobs/bronze/bronze_ingest.yml"] == ["job_bronze_billing_ingest"]
     assert found["jobs/gold/gold_refresh.yml"] == ["job_gold_refresh"]
+    assert found["jobs/gold/gold_domain_refresh.yml"] == ["job_gold_billing_refresh"]
+    assert found["jobs/orchestration/domain_refresh.yml"] == ["job_domain_billing_refresh"]
 
 
 def test_a_threshold_leads_to_its_line() -> None:

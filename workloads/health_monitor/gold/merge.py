@@ -41,10 +41,17 @@ def merge_statement(
 
 
 def insert_statement(definition: Gold, catalog: str, rows: str) -> str:
-    """The first rows of an empty table."""
+    """The first rows of an empty table.
+
+    It reads the table too: Delta lets two appends pass that read nothing, and rows would be double.
+    """
     names = ", ".join(quoted(name) for name in definition.columns)
     table = full_name(catalog, definition.table)
-    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {rows}"
+    filled = literal(f"another run has filled {definition.table}; this one has to be tried again")
+    return (
+        f"INSERT INTO {table} ({names}) SELECT {names} FROM {rows} "
+        f"WHERE IF(EXISTS (SELECT 1 FROM {table}), RAISE_ERROR({filled}), TRUE)"
+    )
 
 
 def values(items: Sequence[Any]) -> str:

@@ -23,6 +23,17 @@ def in_order(definitions: dict[str, Gold]) -> list[Gold]:
     return [by_table[table] for table in TopologicalSorter(_reads(by_table)).static_order()]
 
 
+def of_domain(definitions: dict[str, Gold], domain: str) -> dict[str, Gold]:
+    """The tables of one domain, and those of others that they are computed from."""
+    by_table = {d.table: d for d in definitions.values() if d.sql}
+    reads = _reads(by_table)
+    wanted = {table for table, definition in by_table.items() if definition.domain == domain}
+    for table in reversed([*TopologicalSorter(reads).static_order()]):
+        if table in wanted:
+            wanted |= reads[table]
+    return {name: d for name, d in definitions.items() if d.table in wanted}
+
+
 def run_in_order(
     definitions: Iterable[Gold], run: Callable[[Gold], None], pool: Executor
 ) -> dict[str, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from health_monitor.runtime import full_name, said, temporary_view
 from health_monitor.spec import qualify
+from health_monitor.spec.sql import tables_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -90,6 +92,11 @@ FIGURES = [
     "unpriced_records",
     "is_reconciled",
 ]
+
+
+def compares(tables: Iterable[str]) -> bool:
+    """Whether all gold that is compared is among some tables."""
+    return {t for t in tables_of(COMPARED) if t.startswith("gold.")} <= {*tables}
 
 
 def reconcile(spark: SparkSession, catalog: str) -> None:
