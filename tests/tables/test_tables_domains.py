@@ -108,13 +108,12 @@ def test_a_domain_alone_leaves_the_rest_to_the_next_refresh(spark_with_gold: Any
     assert [amount for _, amount in in_two_steps["gold.costs"]] == [3, 5]
 
 
-def test_first_rows_clash_with_those_of_another_run(spark_with_gold: Any) -> None:
+def test_first_rows_of_two_runs_are_not_double(spark_with_gold: Any) -> None:
     spark, people = spark_with_gold, GOLD["people"]
     table = f"{CATALOG}.{people.table}"
     # The first rows are there. Had they met others, Delta had refused them: no blind append.
     last = spark.sql(f"DESCRIBE HISTORY {table} LIMIT 1").collect()[0]
     assert (last["operation"], last["isBlindAppend"]) == ("WRITE", False)
     rows = f"(SELECT day, amount FROM {CATALOG}.{SOURCE})"
-    with pytest.raises(Exception, match=r"TASK_WRITE_FAILED|another run has filled gold\.people"):
-        spark.sql(insert_statement(people, CATALOG, rows))
+    spark.sql(insert_statement(people, CATALOG, rows))
     assert spark.table(table).count() == 1
