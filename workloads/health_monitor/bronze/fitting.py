@@ -47,16 +47,12 @@ class Fitting:
         return self._plain(value, have, want, path)
 
     def set_aside(self) -> Column:
-        """The values that did not fit, as JSON by column; NULL when all of them did."""
+        """The values that did not fit, as text by column."""
         from pyspark.sql import functions as F
 
-        if not self.misfits:
-            return F.lit(None).cast("string")
-        parts: list[Column] = []
-        for path, text in self.misfits:
-            parts += [F.lit(path), text]
-        found = F.map_filter(F.create_map(*parts), lambda _, text: text.isNotNull())
-        return F.when(F.size(found) > 0, F.to_json(found))
+        parts = [part for path, text in self.misfits for part in (F.lit(path), text)]
+        texts = F.create_map(*parts).cast("map<string,string>")
+        return F.map_filter(texts, lambda _, text: text.isNotNull())
 
     def _struct(self, value: Column, have: StructType, want: StructType, path: str) -> Column:
         """The wanted fields, then those that are new."""
