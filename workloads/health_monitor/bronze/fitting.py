@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +51,7 @@ class Fitting:
         """The values that did not fit, as text by column."""
         from pyspark.sql import functions as F
 
-        parts = [part for path, text in self.misfits for part in (F.lit(path), text)]
-        texts = F.create_map(*parts).cast("map<string,string>")
-        return F.map_filter(texts, lambda _, text: text.isNotNull())
+        return F.map_filter(by_name(self.misfits), lambda _, text: text.isNotNull())
 
     def _struct(self, value: Column, have: StructType, want: StructType, path: str) -> Column:
         """The wanted fields, then those that are new."""
@@ -95,6 +94,14 @@ class Fitting:
         lost = F.coalesce(*(text.isNotNull() for _, text in here.misfits))
         message = F.lit(f"{self.source}: a value in column {path} is no {want.simpleString()}")
         return F.when(lost, F.raise_error(message).cast(want)).otherwise(fitted)
+
+
+def by_name(texts: Iterable[tuple[str, Column]]) -> Column:
+    """Texts as a map, also when there are none."""
+    from pyspark.sql import functions as F
+
+    parts = [part for name, text in texts for part in (F.lit(name), text)]
+    return F.create_map(*parts).cast("map<string,string>")
 
 
 def _is_nested(kind: DataType) -> bool:
