@@ -20,13 +20,17 @@ def with_short_texts(rows: DataFrame, kinds: Mapping[str, DataType]) -> DataFram
     """The rows without what is too long; ``rescued_data`` becomes JSON of what was set aside."""
     from pyspark.sql import functions as F
 
-    texts = {n: F.col(quoted(n)).cast("string") for n, kind in kinds.items() if _may_be_long(kind)}
+    texts = {name: _text(name, kind) for name, kind in kinds.items() if _may_be_long(kind)}
+    # Two zeros, as GREATEST wants two values also where no column is a text.
     longest = F.greatest(F.lit(0), F.lit(0), *map(F.octet_length, texts.values()))
     long = F.map_filter(by_name(texts.items()), lambda _, text: _is_long(text))
     found = F.map_concat("rescued_data", long)
     accounts = F.to_json(F.transform_values(found, lambda _, text: _account(text)))
     has_any = (longest > LONGEST_BYTES) | (F.size("rescued_data") > 0)
-    short = {n: F.when(~_is_long(text), F.col(quoted(n))) for n, text in texts.items()}
+    short = {
+        name: F.when(F.octet_length(text) <= LONGEST_BYTES, F.col(quoted(name)))
+        for name, text in texts.items()
+    }
     return rows.withColumns({**short, "rescued_data": F.when(has_any, accounts)})
 
 
@@ -34,6 +38,14 @@ def _may_be_long(kind: DataType) -> bool:
     from pyspark.sql.types import ArrayType, MapType, StringType, StructType
 
     return isinstance(kind, StringType | ArrayType | MapType | StructType)
+
+
+def _text(name: str, kind: DataType) -> Column:
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import StringType
+
+    value = F.col(quoted(name))
+    return value if isinstance(kind, StringType) else value.cast("string")
 
 
 def _is_long(text: Column) -> Column:
