@@ -388,8 +388,8 @@ def _sensitive(name: str) -> Iterator[dict[str, Any]]:
                 "request_params": params,
                 "response": {"status_code": 400, "error_message": message},
             }
-        params["path"] = "a" * LONGEST_BYTES
-        yield {"event_id": "long", "event_time": at, "request_params": params}
+        long = {**params, "path": "a" * LONGEST_BYTES}
+        yield {"event_id": "long", "event_time": at, "request_params": long}
     elif name == "query_history":
         ids = {"workspace_id": "1", "update_time": at, "start_time": at}
         error = "[CAST_INVALID_INPUT] The value '555-1234' is malformed. == SQL (line 1) ==\n"
