@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,8 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 from health_monitor.bronze.engine import Ingestor
 from health_monitor.bronze.fitting import SourceError
+from health_monitor.bronze.lengths import LONGEST_BYTES
 from health_monitor.bronze.looks import Look
 from health_monitor.bronze.shape import bronze_shape
+from health_monitor.silver.rows import FITS
 from health_monitor.spec import Definitions, load_definitions
 from health_monitor.tables import ensure_tables, platform_shape
 
@@ -33,6 +36,8 @@ columns:
   day: {{type: date, {COMMENT}}}
   amount: {{type: "decimal(10,2)", {COMMENT}}}
   more: {{type: "struct<a:int,b:string>", {COMMENT}}}
+  note: {{type: string, optional: true, {COMMENT}}}
+  labels: {{type: "map<string,string>", optional: true, {COMMENT}}}
 """
 TYPES = {"id": "string", "at": "timestamp", "day": "date", "amount": "decimal(10,2)"}
 TYPES["more"] = "struct<a:int,b:string>"
@@ -92,7 +97,8 @@ def lake(spark_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path / "definitions" / "bronze" / "test"
     folder.mkdir(parents=True)
     kinds = {**KINDS, **{f"odd_{name}": how for name, how in KINDS.items()}}
-    kinds |= dict.fromkeys(("shared", "grown"), KINDS["facts"])
+    kinds |= dict.fromkeys(("shared", "grown", "long_facts"), KINDS["facts"])
+    kinds["long_states"] = KINDS["states"]
     for table, how in kinds.items():
         text = f"{COMMENT}\nsource: events.{table}\n{how}{COLUMNS}"
         (folder / f"{table}.yml").write_text(text)
@@ -257,6 +263,49 @@ def test_what_does_not_fit_is_set_aside_or_refused_by_name(lake: Lake) -> None:
     }
 
 
+HUGE = 10 * 2**20
+LONG_TEXTS = f"""
+SELECT IF(long = 'id', CONCAT(REPEAT('x', {HUGE}), name), name) AS id,
+  TIMESTAMP'2026-11-20' AS at, DATE'2026-11-20' AS day,
+  IF(long = 'amount', REPEAT('x', {HUGE}), '1') AS amount, NAMED_STRUCT('a', 1, 'b', 'x') AS more,
+  IF(long = 'note', REPEAT('\u00fc', {LONGEST_BYTES} DIV 2 + over), 'x') AS note,
+  MAP('a', 'x', 'b', IF(long = 'labels', REPEAT('x', {HUGE}), 'x')) AS labels,
+  IF(long = 'channel', REPEAT('x', {HUGE}), 'x') AS channel
+FROM VALUES ('fine', '', 0), ('limit', 'note', 0), ('over', 'note', 1), ('map', 'labels', 0),
+  ('new', 'channel', 0), ('number', 'amount', 0), ('1', 'id', 0), ('2', 'id', 0)
+  AS given(name, long, over)
+"""
+
+
+@pytest.mark.parametrize("name", ["long_facts", "long_states"])
+def test_a_text_of_megabytes_is_set_aside_and_not_carried(lake: Lake, name: str) -> None:
+    source = f"{CATALOG}.events.{name}"
+    lake.sql(f"CREATE TABLE {source} AS {LONG_TEXTS}")
+    assert lake.ingest(name)[name].new_rows == 8
+    table = lake.spark.table(f"{CATALOG}.bronze.bronze_{name}")
+    rows = {row["row_key"]: row.asDict() for row in table.collect()}
+    assert len(rows) == 8
+    found = {key: json.loads(row["rescued_data"] or "{}") for key, row in rows.items()}
+    assert rows["limit"]["note"] == "\u00fc" * (LONGEST_BYTES // 2)
+    assert found["fine"] == found["limit"] == {}
+    for key, column in {"map": "labels", "new": "channel", "number": "amount"}.items():
+        assert found[key].keys() == {column} and rows[key][column] is None
+    text = "\u00fc" * (LONGEST_BYTES // 2 + 1)
+    account = f"{LONGEST_BYTES + 2} bytes, SHA-256 {_sha(text)}: {text[:100]}"
+    assert found["over"] == {"note": account}
+    assert found["map"]["labels"].endswith(": {a -> x, b -> " + "x" * 86)
+    assert sorted(f["id"] for f in found.values() if "id" in f) == sorted(
+        f"{HUGE + 1} bytes, SHA-256 {_sha('x' * HUGE + last)}: {'x' * 100}" for last in "12"
+    )
+
+    set_aside = table.where(f"NOT ({FITS['fits_its_columns']})").toJSON().collect()
+    assert len(set_aside) == 6 and max(len(row[0]) for row in set_aside) < 1000
+    version = lake.version(name)
+    lake.sql(f"CREATE OR REPLACE TABLE {source} AS {LONG_TEXTS}")
+    assert lake.ingest(name, now=NOW + timedelta(hours=1))[name].new_rows == 0
+    assert lake.version(name) == version
+
+
 def test_a_file_that_cannot_be_read_stops_its_table_only(lake: Lake) -> None:
     lake.replace("odd_states", f"'mended' AS id, {VALUES}, {MORE}")
     lake.replace("odd_facts", f"'lost' AS id, {VALUES}, {MORE}")
@@ -308,6 +357,9 @@ def test_what_is_sensitive_does_not_reach_bronze(lake: Lake, definitions: Defini
     assert {tuple(row) for row in audit} == expected
     params = tables["audit"].where("event_id = 'event 0'").select("request_params").collect()[0][0]
     assert params == {"commandText": "[REDACTED]", "newTOKENvalue": "[REDACTED]", "path": "/a"}
+    rescued = [t.where("rescued_data IS NOT NULL").collect() for t in tables.values()]
+    (long,) = [row for rows in rescued for row in rows]
+    assert long["event_id"] == "long" and "commandText -> [REDACTED]" in long["rescued_data"]
     queries = tables["query_history"].select(
         "statement_id", "statement_text_hash", "query_fingerprint", "error_message"
     )
@@ -336,6 +388,8 @@ def _sensitive(name: str) -> Iterator[dict[str, Any]]:
                 "request_params": params,
                 "response": {"status_code": 400, "error_message": message},
             }
+        long = {**params, "path": "a" * LONGEST_BYTES}
+        yield {"event_id": "long", "event_time": at, "request_params": long}
     elif name == "query_history":
         ids = {"workspace_id": "1", "update_time": at, "start_time": at}
         error = "[CAST_INVALID_INPUT] The value '555-1234' is malformed. == SQL (line 1) ==\n"
@@ -344,7 +398,7 @@ def _sensitive(name: str) -> Iterator[dict[str, Any]]:
             **ids,
             "statement_id": "one",
             "statement_text": SECRET,
-            "error_message": error + SECRET,
+            "error_message": error + SECRET * (LONGEST_BYTES // len(SECRET) + 1),
         }
         yield {**ids, "statement_id": "two", "statement_text": other, "query_parameters": SECRET}
         yield {**ids, "statement_id": "none"}

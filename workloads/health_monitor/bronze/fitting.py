@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -47,16 +48,10 @@ class Fitting:
         return self._plain(value, have, want, path)
 
     def set_aside(self) -> Column:
-        """The values that did not fit, as JSON by column; NULL when all of them did."""
+        """The values that did not fit, as text by column."""
         from pyspark.sql import functions as F
 
-        if not self.misfits:
-            return F.lit(None).cast("string")
-        parts: list[Column] = []
-        for path, text in self.misfits:
-            parts += [F.lit(path), text]
-        found = F.map_filter(F.create_map(*parts), lambda _, text: text.isNotNull())
-        return F.when(F.size(found) > 0, F.to_json(found))
+        return F.map_filter(by_name(self.misfits), lambda _, text: text.isNotNull())
 
     def _struct(self, value: Column, have: StructType, want: StructType, path: str) -> Column:
         """The wanted fields, then those that are new."""
@@ -99,6 +94,14 @@ class Fitting:
         lost = F.coalesce(*(text.isNotNull() for _, text in here.misfits))
         message = F.lit(f"{self.source}: a value in column {path} is no {want.simpleString()}")
         return F.when(lost, F.raise_error(message).cast(want)).otherwise(fitted)
+
+
+def by_name(texts: Iterable[tuple[str, Column]]) -> Column:
+    """Texts as a map, also when there are none."""
+    from pyspark.sql import functions as F
+
+    parts = [part for name, text in texts for part in (F.lit(name), text)]
+    return F.create_map(*parts).cast("map<string,string>")
 
 
 def _is_nested(kind: DataType) -> bool:

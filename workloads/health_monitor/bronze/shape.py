@@ -29,8 +29,8 @@ ADDED = [
         name="rescued_data",
         type="string",
         comment=(
-            "What the source had and the declared types cannot hold. Technical: JSON of column to "
-            "text; NULL when every value fits; such rows are set aside by silver."
+            "What the source had and the columns cannot hold. Technical: JSON of column to text, "
+            "shortened above 1 MiB; NULL when every value fits; such rows are set aside by silver."
         ),
     ),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from health_monitor.bronze.fitting import Fitting, SourceError
+from health_monitor.bronze.lengths import with_short_texts
 from health_monitor.bronze.protection import protected, protected_columns
 from health_monitor.spec.kinds import Bronze
 from health_monitor.spec.sql import quoted
@@ -27,7 +28,11 @@ def conformed(source: DataFrame, definition: Bronze, target: StructType, name: s
         for column in definition.derived.values()
     ]
     kept = [protected(column, definition.protect).alias(column) for column in definition.columns]
-    return raw.select(*kept, *derived, *(F.col(quoted(column)) for column in new), "rescued_data")
+    added = [F.col(quoted(column)) for column in new]
+    stored = raw.select(*kept, *derived, *added, "rescued_data")
+    types = {field.name: field.dataType for field in (*source.schema.fields, *target.fields)}
+    names = (*definition.columns, *definition.derived, *new)
+    return with_short_texts(stored, {name: types[name] for name in names})
 
 
 def _fitted(
