@@ -14,30 +14,43 @@ if TYPE_CHECKING:
 
 LONGEST_BYTES = 1024 * 1024
 SHOWN_CHARACTERS = 100
+_LONGEST = "longest_text_bytes"
 
 
 def with_short_texts(rows: DataFrame, kinds: Mapping[str, DataType]) -> DataFrame:
     """The rows without what is too long; ``rescued_data`` becomes JSON of what was set aside."""
     from pyspark.sql import functions as F
 
-    texts = {name: _text(name, kind) for name, kind in kinds.items() if _may_be_long(kind)}
+    texts = {name: _text(name, kind) for name, kind in kinds.items() if _has_text(kind)}
     # Two zeros, as GREATEST wants two values also where no column is a text.
     longest = F.greatest(F.lit(0), F.lit(0), *map(F.octet_length, texts.values()))
+    # A column of its own, so that a row is measured once and its columns only when one is long.
+    measured = rows.withColumn(_LONGEST, longest)
+    has_long = F.col(_LONGEST) > LONGEST_BYTES
+    short = {
+        name: F.when(has_long & _is_long(text), F.lit(None)).otherwise(F.col(quoted(name)))
+        for name, text in texts.items()
+    }
     long = F.map_filter(by_name(texts.items()), lambda _, text: _is_long(text))
     found = F.map_concat("rescued_data", long)
     accounts = F.to_json(F.transform_values(found, lambda _, text: _account(text)))
-    has_any = (longest > LONGEST_BYTES) | (F.size("rescued_data") > 0)
-    short = {
-        name: F.when(F.octet_length(text) <= LONGEST_BYTES, F.col(quoted(name)))
-        for name, text in texts.items()
-    }
-    return rows.withColumns({**short, "rescued_data": F.when(has_any, accounts)})
+    set_aside = F.when(has_long | (F.size("rescued_data") > 0), accounts)
+    return measured.withColumns({**short, "rescued_data": set_aside}).drop(_LONGEST)
 
 
-def _may_be_long(kind: DataType) -> bool:
+def _has_text(kind: DataType) -> bool:
     from pyspark.sql.types import ArrayType, MapType, StringType, StructType
 
-    return isinstance(kind, StringType | ArrayType | MapType | StructType)
+    match kind:
+        case StringType():
+            return True
+        case ArrayType():
+            return _has_text(kind.elementType)
+        case MapType():
+            return _has_text(kind.keyType) or _has_text(kind.valueType)
+        case StructType():
+            return any(_has_text(field.dataType) for field in kind.fields)
+    return False
 
 
 def _text(name: str, kind: DataType) -> Column:
