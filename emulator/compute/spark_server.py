@@ -26,6 +26,12 @@ from emulator.compute.java import JavaMissingError, require_java
 from emulator.settings import Settings
 
 START_SECONDS = 120
+# To optimize takes a core that the first statements need, and without it all others take longer.
+# Five times Java's own thresholds (docs/decisions/0020-java-optimizes-late.md).
+_OPTIMIZED_LATER = (
+    "-XX:Tier4InvocationThreshold=25000 -XX:Tier4MinInvocationThreshold=3000 "
+    "-XX:Tier4CompileThreshold=75000 -XX:Tier4BackEdgeThreshold=200000"
+)
 FOREIGN_VARIABLES = ("SPARK_", "PYSPARK_", "PYTHONPATH", "DATABRICKS_", "MLFLOW_")
 
 
@@ -131,10 +137,8 @@ class SparkServer:
         ]
 
     def _configuration(self) -> dict[str, str]:
-        # Without tiers the JVM keeps 48 MB of compiled code, less than a hundred tables need: it
-        # would throw code away and compile it again, all the time.
         java_options = (
-            "-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m "
+            f"-XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m {_OPTIMIZED_LATER} "
             "-XX:+ExitOnOutOfMemoryError "
             "-Duser.timezone=UTC "
             f"-Dderby.system.home={self.settings.metastore}"
