@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from emulator.account.arrow_types import (
     row_type,
 )
 from emulator.account.difference import read_batches
+from emulator.account.imported_files import content_hash
 from emulator.account.schemas import SystemTable, system_tables
 
 _FORBIDDEN_IN_NAMES = set(" ,;{}()\n\t=")
@@ -40,12 +41,13 @@ class LoadError(ValueError):
 class TableExport:
     """The checked files of one table.
 
-    ``schema`` is what the table will have; ``partial`` are the columns and fields of it that
-    not every file has, dotted.
+    ``hashes`` are those of the files as they were exported; ``schema`` is what the table will
+    have; ``partial`` are the columns and fields of it that not every file has, dotted.
     """
 
     table: SystemTable
     files: tuple[Path, ...]
+    hashes: tuple[str, ...]
     rows: int
     schema: pa.Schema
     partial: frozenset[str]
@@ -69,12 +71,17 @@ def find_tables(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def inspect(
-    folder: Path, table: SystemTable, base: pa.Schema, staging: Path
+    folder: Path,
+    table: SystemTable,
+    base: pa.Schema,
+    staging: Path,
+    known: Container[str] = frozenset(),
 ) -> tuple[TableExport | None, list[str]]:
     """Check all files of a table, every page of them; None and the problems when one is wrong.
 
     ``base`` is the declared schema, with what the existing table has more. ``staging`` gets a
-    converted copy of each file whose types are others.
+    converted copy of each file whose types are others. ``known`` are the hashes of files that
+    were checked before.
     """
     files = sorted(p for p in (folder / table.name).glob("*.parquet") if p.name[0] not in "._")
     if not files:
@@ -94,7 +101,7 @@ def inspect(
             wanted = extended(wanted, row_type(schema))
     if problems:
         return None, problems
-    return _read_all(table, schemas, wanted, staging)
+    return _read_all(table, schemas, wanted, staging, known)
 
 
 def _schema_problems(table: SystemTable, schema: pa.Schema, wanted: pa.DataType) -> Iterator[str]:
@@ -122,25 +129,38 @@ def _new_column_problems(field: pa.Field) -> Iterator[str]:
 
 
 def _read_all(
-    table: SystemTable, schemas: dict[Path, pa.Schema], wanted: pa.DataType, staging: Path
+    table: SystemTable,
+    schemas: dict[Path, pa.Schema],
+    wanted: pa.DataType,
+    staging: Path,
+    known: Container[str],
 ) -> tuple[TableExport | None, list[str]]:
     target = pa.schema(list(wanted))
+    hashes = tuple(map(content_hash, schemas))
     problems, files, rows = [], [], 0
     everywhere = wanted
-    for number, (file, schema) in enumerate(schemas.items()):
+    for number, ((file, schema), hash_) in enumerate(zip(schemas.items(), hashes, strict=True)):
         everywhere = common(everywhere, row_type(schema))
         as_is = is_readable_as(row_type(schema), wanted)
         staged = staging / table.name / f"{number:06}.parquet"
         staged.parent.mkdir(parents=True, exist_ok=True)
         try:
-            rows += _scan(file, target, None if as_is else staged)
+            if as_is and hash_ in known:
+                rows += rows_in(file)
+            else:
+                rows += _scan(file, target, None if as_is else staged)
         except (pa.ArrowException, OSError) as error:
             problems.append(_unreadable(table, file, error))
         files.append(file if as_is else staged)
     if problems:
         return None, problems
     partial = frozenset(new_fields(everywhere, wanted))
-    return TableExport(table, tuple(files), rows, target, partial), []
+    return TableExport(table, tuple(files), hashes, rows, target, partial), []
+
+
+def rows_in(file: Path) -> int:
+    """How many rows a Parquet file says it has."""
+    return int(pq.read_metadata(file).num_rows)
 
 
 def _scan(file: Path, target: pa.Schema, copy: Path | None) -> int:

@@ -15,9 +15,10 @@ import re
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -27,6 +28,7 @@ import pyarrow.types as pt
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql.connect.session import SparkSession
 
+from emulator.account import imported_files
 from emulator.account.arrow_types import (
     extended,
     misfits,
@@ -41,6 +43,7 @@ from emulator.account.export_files import (
     TableExport,
     find_tables,
     inspect,
+    rows_in,
     rows_of,
 )
 from emulator.account.schemas import (
@@ -94,7 +97,8 @@ class ImportReport:
 class _Present:
     """A table before the import: its rows, and the files that they are in.
 
-    ``partial`` are the columns that rows of an earlier import did not have.
+    ``partial`` are the columns that rows of an earlier import did not have; ``imported`` are the
+    hashes of the exported files whose rows it has, where that is known.
     """
 
     name: str
@@ -103,6 +107,7 @@ class _Present:
     partial: frozenset[str]
     rows: int
     files: list[Path]
+    imported: Counter[str] | None
 
 
 def import_folder(
@@ -157,6 +162,7 @@ def _present(spark: Any, catalog: str, name: str) -> _Present | None:
         # The log alone does not tell where it was cleaned.
         rows=table.count() if rows is None else rows,
         files=log.paths() if rows is not None else [_folder(uri) for uri in table.file_uris()],
+        imported=imported_files.noted(folder, table.version()),
     )
 
 
@@ -178,7 +184,8 @@ def _inspect_all(
         if existing is not None:
             problems += _table_problems(table, existing.schema)
             base = pa.schema(list(extended(row_type(existing.schema), row_type(base))))
-        export, found = inspect(folder, table, base, staging)
+        known = existing.imported if existing is not None else None
+        export, found = inspect(folder, table, base, staging, known or frozenset())
         problems += found
         if export is not None:
             exports[name] = export
@@ -199,14 +206,18 @@ def _import_table(
     started = time.monotonic()
     columns: tuple[str, ...] = ()
     if present is None:
-        _create(spark, _full_name(catalog, export.table.name), export)
+        folder = _create(spark, _full_name(catalog, export.table.name), export)
         outcome, after = "created", export.rows
     else:
+        folder = present.folder
         columns = tuple(new_fields(row_type(present.schema), row_type(export.schema)))
         if export.table.is_append_only:
             outcome, after = _append_difference(spark, export, present)
         else:
             outcome, after = _replace(export, present)
+    # As many rows, and none of the export is missing: they are the same.
+    if after == export.rows:
+        imported_files.note(folder, DeltaLog(folder).latest, export.hashes)
     return ImportReport(
         table=export.table.name,
         outcome=outcome,
@@ -224,8 +235,8 @@ def _create_schemas(spark: Any, catalog: str, names: Iterable[str]) -> None:
         original_sql(spark)(f"CREATE SCHEMA IF NOT EXISTS {quoted(catalog)}.{quoted(schema_name)}")
 
 
-def _create(spark: Any, name: str, export: TableExport) -> None:
-    """Spark makes the table, as the catalog is Spark's."""
+def _create(spark: Any, name: str, export: TableExport) -> Path:
+    """Spark makes the table, as the catalog is Spark's; its folder."""
     # delta-rs notes the least and largest value of a decimal as a double: Spark would skip files
     # that have what it looks for.
     bounded = [f.name for f in export.schema if pt.is_temporal(f.type) or pt.is_integer(f.type)]
@@ -238,26 +249,51 @@ def _create(spark: Any, name: str, export: TableExport) -> None:
     columns = spark_ddl(export.schema)
     sql = original_sql(spark)
     sql(f"CREATE TABLE {name} ({columns}) USING delta TBLPROPERTIES ({settings})")
-    location = sql(f"DESCRIBE DETAIL {name}").first()["location"]
-    write_deltalake(_folder(location), rows_of(export), mode="append")
+    folder = _folder(sql(f"DESCRIBE DETAIL {name}").first()["location"])
+    write_deltalake(folder, rows_of(export), mode="append")
+    return folder
 
 
 def _append_difference(spark: Any, export: TableExport, present: _Present) -> tuple[str, int]:
-    """New columns do not make old rows new: what all rows of both sides have is compared."""
-    existing = row_type(present.schema)
-    grown = frozenset(new_fields(existing, row_type(export.schema)))
-    partial = present.partial | export.partial | grown
-    compared = without(existing, partial)
-    marks = beyond(file_digests(export.files, compared), _digests(present, compared))
-    if not marks.any():
+    new, rows = _new_rows(export, present)
+    if not new:
         return "unchanged", present.rows
+    partial = _partial(export, present)
     if partial != present.partial:
         value = _text(json.dumps(sorted(partial)))
         settings = f"TBLPROPERTIES ('{_PARTIAL}' = {value})"
         original_sql(spark)(f"ALTER TABLE {present.name} SET {settings}")
-    rows = rows_of(export, marks)
     write_deltalake(present.folder, rows, mode="append", schema_mode="merge")
-    return "appended", present.rows + int(marks.sum())
+    return "appended", present.rows + new
+
+
+def _partial(export: TableExport, present: _Present) -> frozenset[str]:
+    grown = new_fields(row_type(present.schema), row_type(export.schema))
+    return present.partial | export.partial | frozenset(grown)
+
+
+def _new_rows(export: TableExport, present: _Present) -> tuple[int, pa.RecordBatchReader]:
+    """How many rows the table lacks, and these.
+
+    New columns do not make old rows new: what all rows of both sides have is compared.
+    """
+    if present.imported is not None and present.imported <= Counter(export.hashes):
+        files = _beyond(export, present.imported)
+        return sum(map(rows_in, files)), rows_of(replace(export, files=files))
+    compared = without(row_type(present.schema), _partial(export, present))
+    marks = beyond(file_digests(export.files, compared), _digests(present, compared))
+    return int(marks.sum()), rows_of(export, marks)
+
+
+def _beyond(export: TableExport, imported: Counter[str]) -> tuple[Path, ...]:
+    """The files that are more than was imported of their like."""
+    left = imported.copy()
+    files = []
+    for file, hash_ in zip(export.files, export.hashes, strict=True):
+        if not left[hash_]:
+            files.append(file)
+        left[hash_] = max(0, left[hash_] - 1)
+    return tuple(files)
 
 
 def _text(value: str) -> str:
@@ -269,6 +305,8 @@ def _text(value: str) -> str:
 def _replace(export: TableExport, present: _Present) -> tuple[str, int]:
     whole = row_type(present.schema)
     if row_type(export.schema) == whole:
+        if present.imported == Counter(export.hashes):
+            return "unchanged", present.rows
         exported = file_digests(export.files, whole)
         if are_same(exported, _digests(present, whole)):
             return "unchanged", present.rows
