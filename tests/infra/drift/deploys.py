@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -149,7 +149,9 @@ def kill(pid: int) -> None:
         process = psutil.Process(pid)
     except psutil.NoSuchProcess:
         return
-    family = [*process.children(recursive=True), process]
+    # From the top: one whose child is gone may end by itself, and in good order.
+    family = [process, *process.children(recursive=True)]
     for member in family:
-        member.kill()
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
     psutil.wait_procs(family, timeout=30)
