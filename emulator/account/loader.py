@@ -144,12 +144,9 @@ def import_folder(
 
 def _present(spark: Any, catalog: str, name: str) -> _Present | None:
     """A table as it is now; None when there is none yet."""
-    schema_name, _, table_name = name.partition(".")
-    object_name = ObjectName(catalog, schema_name, table_name)
-    about = table_information(original_sql(spark), object_name)
-    if about is None:
+    folder = _place(spark, catalog, name)
+    if folder is None:
         return None
-    folder = _folder(about["Location"])
     table = DeltaTable(folder)
     types = pa.schema(table.schema().to_arrow())
     log = DeltaLog(folder)
@@ -164,6 +161,12 @@ def _present(spark: Any, catalog: str, name: str) -> _Present | None:
         files=log.paths() if rows is not None else [_folder(uri) for uri in table.file_uris()],
         imported=imported_files.noted(folder, table.version()),
     )
+
+
+def _place(spark: Any, catalog: str, name: str) -> Path | None:
+    schema_name, _, table_name = name.partition(".")
+    about = table_information(original_sql(spark), ObjectName(catalog, schema_name, table_name))
+    return None if about is None else _folder(about["Location"])
 
 
 def _full_name(catalog: str, name: str) -> str:
@@ -206,7 +209,7 @@ def _import_table(
     started = time.monotonic()
     columns: tuple[str, ...] = ()
     if present is None:
-        folder = _create(spark, _full_name(catalog, export.table.name), export)
+        folder = _create(spark, catalog, export)
         outcome, after = "created", export.rows
     else:
         folder = present.folder
@@ -235,7 +238,7 @@ def _create_schemas(spark: Any, catalog: str, names: Iterable[str]) -> None:
         original_sql(spark)(f"CREATE SCHEMA IF NOT EXISTS {quoted(catalog)}.{quoted(schema_name)}")
 
 
-def _create(spark: Any, name: str, export: TableExport) -> Path:
+def _create(spark: Any, catalog: str, export: TableExport) -> Path:
     """Spark makes the table, as the catalog is Spark's; its folder."""
     # delta-rs notes the least and largest value of a decimal as a double: Spark would skip files
     # that have what it looks for.
@@ -246,10 +249,11 @@ def _create(spark: Any, name: str, export: TableExport) -> Path:
         _PARTIAL: json.dumps(sorted(export.partial)),
     }
     settings = ", ".join(f"'{key}' = {_text(value)}" for key, value in properties.items())
-    columns = spark_ddl(export.schema)
-    sql = original_sql(spark)
-    sql(f"CREATE TABLE {name} ({columns}) USING delta TBLPROPERTIES ({settings})")
-    folder = _folder(sql(f"DESCRIBE DETAIL {name}").first()["location"])
+    name, columns = _full_name(catalog, export.table.name), spark_ddl(export.schema)
+    original_sql(spark)(f"CREATE TABLE {name} ({columns}) USING delta TBLPROPERTIES ({settings})")
+    folder = _place(spark, catalog, export.table.name)
+    if folder is None:
+        raise LoadError([f"{name}: was dropped while it was imported; import again"])
     write_deltalake(folder, rows_of(export), mode="append")
     return folder
 
