@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,16 +136,16 @@ def _read_all(
     known: Container[str],
 ) -> tuple[TableExport | None, list[str]]:
     target = pa.schema(list(wanted))
-    hashes = tuple(map(content_hash, schemas))
-    problems, files, rows = [], [], 0
+    problems, files, hashes, rows = [], [], [], 0
     everywhere = wanted
-    for number, ((file, schema), hash_) in enumerate(zip(schemas.items(), hashes, strict=True)):
+    for number, (file, schema) in enumerate(schemas.items()):
         everywhere = common(everywhere, row_type(schema))
         as_is = is_readable_as(row_type(schema), wanted)
         staged = staging / table.name / f"{number:06}.parquet"
         staged.parent.mkdir(parents=True, exist_ok=True)
         try:
-            if as_is and hash_ in known:
+            hashes.append(content_hash(file))
+            if as_is and hashes[-1] in known:
                 rows += rows_in(file)
             else:
                 rows += _scan(file, target, None if as_is else staged)
@@ -155,7 +155,7 @@ def _read_all(
     if problems:
         return None, problems
     partial = frozenset(new_fields(everywhere, wanted))
-    return TableExport(table, tuple(files), hashes, rows, target, partial), []
+    return TableExport(table, tuple(files), tuple(hashes), rows, target, partial), []
 
 
 def rows_in(file: Path) -> int:
@@ -179,16 +179,17 @@ def _scan(file: Path, target: pa.Schema, copy: Path | None) -> int:
 
 
 def rows_of(
-    export: TableExport, marks: npt.NDArray[np.bool_] | None = None
+    files: Iterable[Path], schema: pa.Schema, marks: npt.NDArray[np.bool_] | None = None
 ) -> pa.RecordBatchReader:
-    """The rows of an export (in the order of its files) as its schema has them; the marked ones."""
-    return pa.RecordBatchReader.from_batches(export.schema, _batches(export, marks))
+    """The rows of checked files, as a schema has them; the marked ones, with ``marks``."""
+    return pa.RecordBatchReader.from_batches(schema, _batches(files, row_type(schema), marks))
 
 
-def _batches(export: TableExport, marks: npt.NDArray[np.bool_] | None) -> Iterator[pa.RecordBatch]:
-    wanted = row_type(export.schema)
+def _batches(
+    files: Iterable[Path], wanted: pa.DataType, marks: npt.NDArray[np.bool_] | None
+) -> Iterator[pa.RecordBatch]:
     start = 0
-    for file in export.files:
+    for file in files:
         for batch in read_batches(file):
             end = start + batch.num_rows
             if marks is not None:

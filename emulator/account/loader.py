@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -54,7 +54,7 @@ from emulator.account.schemas import (
 )
 from emulator.sql.delta_log import DeltaLog
 from emulator.sql.metadata import table_information
-from emulator.sql.names import ObjectName
+from emulator.sql.names import ObjectName, string_literal
 from emulator.sql.session import original_sql
 
 # Kept with the table: rows from before such a column are no other rows because it is NULL there.
@@ -152,7 +152,7 @@ def _present(spark: Any, catalog: str, name: str) -> _Present | None:
     log = DeltaLog(folder)
     rows = log.rows()
     return _Present(
-        name=_full_name(catalog, name),
+        name=ObjectName.parse(f"{catalog}.{name}").sql,
         folder=folder,
         schema=pa.schema([(field.name, normal(field.type)) for field in types]),
         partial=frozenset(json.loads(table.metadata().configuration.get(_PARTIAL, "[]"))),
@@ -164,13 +164,8 @@ def _present(spark: Any, catalog: str, name: str) -> _Present | None:
 
 
 def _place(spark: Any, catalog: str, name: str) -> Path | None:
-    schema_name, _, table_name = name.partition(".")
-    about = table_information(original_sql(spark), ObjectName(catalog, schema_name, table_name))
+    about = table_information(original_sql(spark), ObjectName.parse(f"{catalog}.{name}"))
     return None if about is None else _folder(about["Location"])
-
-
-def _full_name(catalog: str, name: str) -> str:
-    return ".".join(quoted(part) for part in (catalog, *name.split(".")))
 
 
 def _folder(uri: str) -> Path:
@@ -248,13 +243,13 @@ def _create(spark: Any, catalog: str, export: TableExport) -> Path:
         "delta.dataSkippingStatsColumns": ",".join(map(quoted, bounded)),
         _PARTIAL: json.dumps(sorted(export.partial)),
     }
-    settings = ", ".join(f"'{key}' = {_text(value)}" for key, value in properties.items())
-    name, columns = _full_name(catalog, export.table.name), spark_ddl(export.schema)
+    settings = ", ".join(f"'{key}' = {string_literal(value)}" for key, value in properties.items())
+    name, columns = ObjectName.parse(f"{catalog}.{export.table.name}").sql, spark_ddl(export.schema)
     original_sql(spark)(f"CREATE TABLE {name} ({columns}) USING delta TBLPROPERTIES ({settings})")
     folder = _place(spark, catalog, export.table.name)
     if folder is None:
         raise LoadError([f"{name}: was dropped while it was imported; import again"])
-    write_deltalake(folder, rows_of(export), mode="append")
+    write_deltalake(folder, rows_of(export.files, export.schema), mode="append")
     return folder
 
 
@@ -264,7 +259,7 @@ def _append_difference(spark: Any, export: TableExport, present: _Present) -> tu
         return "unchanged", present.rows
     partial = _partial(export, present)
     if partial != present.partial:
-        value = _text(json.dumps(sorted(partial)))
+        value = string_literal(json.dumps(sorted(partial)))
         settings = f"TBLPROPERTIES ('{_PARTIAL}' = {value})"
         original_sql(spark)(f"ALTER TABLE {present.name} SET {settings}")
     write_deltalake(present.folder, rows, mode="append", schema_mode="merge")
@@ -283,27 +278,22 @@ def _new_rows(export: TableExport, present: _Present) -> tuple[int, pa.RecordBat
     """
     if present.imported is not None and present.imported <= Counter(export.hashes):
         files = _beyond(export, present.imported)
-        return sum(map(rows_in, files)), rows_of(replace(export, files=files))
+        return sum(map(rows_in, files)), rows_of(files, export.schema)
     compared = without(row_type(present.schema), _partial(export, present))
     marks = beyond(file_digests(export.files, compared), _digests(present, compared))
-    return int(marks.sum()), rows_of(export, marks)
+    return int(marks.sum()), rows_of(export.files, export.schema, marks)
 
 
-def _beyond(export: TableExport, imported: Counter[str]) -> tuple[Path, ...]:
+def _beyond(export: TableExport, imported: Counter[str]) -> list[Path]:
     """The files that are more than was imported of their like."""
     left = imported.copy()
     files = []
     for file, hash_ in zip(export.files, export.hashes, strict=True):
-        if not left[hash_]:
+        if left[hash_]:
+            left[hash_] -= 1
+        else:
             files.append(file)
-        left[hash_] = max(0, left[hash_] - 1)
-    return tuple(files)
-
-
-def _text(value: str) -> str:
-    """A text as Spark's SQL has it."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    return files
 
 
 def _replace(export: TableExport, present: _Present) -> tuple[str, int]:
@@ -314,7 +304,8 @@ def _replace(export: TableExport, present: _Present) -> tuple[str, int]:
         exported = file_digests(export.files, whole)
         if are_same(exported, _digests(present, whole)):
             return "unchanged", present.rows
-    write_deltalake(present.folder, rows_of(export), mode="overwrite", schema_mode="merge")
+    rows = rows_of(export.files, export.schema)
+    write_deltalake(present.folder, rows, mode="overwrite", schema_mode="merge")
     return "replaced", export.rows
 
 

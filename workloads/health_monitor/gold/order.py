@@ -25,12 +25,12 @@ def in_order(definitions: dict[str, Gold]) -> list[Gold]:
 
 def of_domain(definitions: dict[str, Gold], domain: str) -> dict[str, Gold]:
     """The tables of one domain, and those of others that they are computed from."""
-    by_table = {d.table: d for d in definitions.values() if d.sql}
-    reads = _reads(by_table)
-    wanted = {table for table, definition in by_table.items() if definition.domain == domain}
-    for table in reversed([*TopologicalSorter(reads).static_order()]):
-        if table in wanted:
-            wanted |= reads[table]
+    ordered = in_order(definitions)
+    reads = _reads({d.table: d for d in ordered})
+    wanted = {d.table for d in ordered if d.domain == domain}
+    for definition in reversed(ordered):
+        if definition.table in wanted:
+            wanted |= reads[definition.table]
     return {name: d for name, d in definitions.items() if d.table in wanted}
 
 

@@ -67,9 +67,11 @@ class JobReferences:
                 place,
                 (f"a master job runs composite jobs and atomic ones with 'setup'; {name} has none"),
             )
-        found = list(placeholders((key,)))
         is_own = called.each is not None and called.each == job.each
-        if found != ([] if called.each is None else [called.each]) and (found or not is_own):
+        keys: list[list[str]] = [[called.each]] if called.each else [[]]
+        if is_own:
+            keys.append([])
+        if list(placeholders((key,))) not in keys:
             once = "at most once" if is_own else "once"
             needed = f"{{{called.each}}} {once}" if called.each else "no placeholder"
             yield place[:2], f"a task that runs {name} has {needed} in its key"
