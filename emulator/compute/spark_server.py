@@ -27,11 +27,16 @@ from emulator.settings import Settings
 
 START_SECONDS = 120
 # To optimize takes a core that the first statements need, and without it all others take longer.
-# Five times Java's own thresholds (docs/decisions/0020-java-optimizes-late.md).
+# Five times Java's own thresholds. The sweeper of compiled code, which has room enough, would never
+# rest (docs/decisions/0020-java-optimizes-late.md).
 _OPTIMIZED_LATER = (
     "-XX:Tier4InvocationThreshold=25000 -XX:Tier4MinInvocationThreshold=3000 "
-    "-XX:Tier4CompileThreshold=75000 -XX:Tier4BackEdgeThreshold=200000"
+    "-XX:Tier4CompileThreshold=75000 -XX:Tier4BackEdgeThreshold=200000 "
+    "-XX:SweeperThreshold=5"
 )
+# Java looks for a class in one jar after the other, of 280. Hive asks anew in every thread where
+# its own is and what Hadoop's defaults are; most of what else is asked for is in the other three.
+_FIRST_JARS = ("hive-common", "hadoop-client-api", "spark-catalyst", "spark-sql", "scala-library")
 FOREIGN_VARIABLES = ("SPARK_", "PYSPARK_", "PYTHONPATH", "DATABRICKS_", "MLFLOW_")
 
 
@@ -144,7 +149,7 @@ class SparkServer:
             f"-Dderby.system.home={self.settings.metastore}"
         )
         return {
-            "spark.driver.extraClassPath": f"{self.settings.jars}/*",
+            "spark.driver.extraClassPath": ":".join((*_first_jars(), f"{self.settings.jars}/*")),
             "spark.driver.extraJavaOptions": java_options,
             "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
             "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -187,6 +192,11 @@ _DEATHS = re.compile(
     r"|.*Another instance of Derby may have already booted.*"
     r"|.*Address already in use.*"
 )
+
+
+def _first_jars() -> list[str]:
+    jars = Path(pyspark.__file__).parent / "jars"
+    return [str(jar) for name in _FIRST_JARS for jar in sorted(jars.glob(f"{name}[-_][0-9]*.jar"))]
 
 
 def _exit_reason(code: int | None) -> str:
