@@ -13,18 +13,20 @@ from tests.e2e.conftest import Platform
 from tools.services import Workspace
 from tools.source import import_tables
 
+ALL_LAYERS = "data_refresh"
 
-def data_refresh(client: WorkspaceClient) -> int:
-    """The job that brings all layers up to date."""
+
+def deployed_job(client: WorkspaceClient, name: str) -> int:
+    """The id of a job, whose name the environment's prefix begins."""
     jobs = client.jobs.list()
-    job = next(j for j in jobs if "data_refresh" in str(j.settings and j.settings.name))
+    job = next(j for j in jobs if str(j.settings and j.settings.name).endswith(f"_{name}"))
     return int(str(job.job_id))
 
 
-def refresh(platform: Platform, *, twice: bool = False) -> None:
-    """Run the job that brings all layers up to date; a second run waits for the first."""
+def refresh(platform: Platform, name: str = ALL_LAYERS, *, twice: bool = False) -> None:
+    """Run a job that brings tables up to date; a second run waits for the first."""
     client = platform.client
-    job_id = data_refresh(client)
+    job_id = deployed_job(client, name)
     first = client.jobs.run_now(job_id=job_id)
     if twice:
         second = client.jobs.run_now(job_id=job_id)
@@ -46,7 +48,7 @@ def kill_spark_while(platform: Platform, task: str) -> None:
     """Start the refresh, and kill Spark once silver is written in part: the run fails, with why."""
     client = platform.client
     before = silver_commits(platform)
-    run_id = client.jobs.run_now(job_id=data_refresh(client)).run_id
+    run_id = client.jobs.run_now(job_id=deployed_job(client, ALL_LAYERS)).run_id
     deadline = time.monotonic() + 600
     while True:
         run = client.jobs.get_run(run_id)
