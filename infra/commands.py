@@ -21,6 +21,7 @@ from infra import deploying
 from infra.arguments import Parser
 from infra.drift.known import known_today
 from infra.environment import Environment, EnvironmentErrors, available, load_environment
+from infra.main import synth
 from infra.paths import OUTPUT, ROOT
 from infra.planning import Planner, exit_code
 from infra.policy.checking import POLICY_DENIED, check_output
@@ -73,9 +74,6 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     if options.command == "drift":
         # Its mistakes show before anything takes time.
         known_drift = known_today(environment.name)
-    # cdktf and node take seconds to load; what is wrong so far shows at once.
-    from infra.main import synth
-
     synth(environment, str(OUTPUT))
     if options.command == "synth":
         names = ", ".join(environment.stacks)

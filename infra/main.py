@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-from cdktf import App
 from health_monitor.spec import DefinitionErrors, load_definitions
 
 from infra.environment import Environment, EnvironmentErrors, load_environment
@@ -15,44 +14,25 @@ from infra.import_blocks import forget
 from infra.naming import Naming
 from infra.paths import DEFINITIONS
 from infra.policy.checking import POLICY_DENIED, check_output
-from infra.stack_order import ALL_STACKS, DEPENDS_ON
-from infra.stacks.base import Platform
-from infra.stacks.governance import GovernanceStack
-from infra.stacks.ml import MlStack
-from infra.stacks.observability import ObservabilityStack
-from infra.stacks.pipelines import PipelinesStack
-from infra.stacks.semantic import SemanticStack
 from infra.wheel import WheelError, build_wheel
 
 ENVIRONMENT_VARIABLE = "HEALTH_MONITOR_ENV"
 # The one that cannot reach a real workspace: it takes loopback hosts only.
 DEFAULT_ENVIRONMENT = "local"
-STACKS: dict[str, Any] = {
-    "governance": GovernanceStack,
-    "ml": MlStack,
-    "pipelines": PipelinesStack,
-    "semantic": SemanticStack,
-    "observability": ObservabilityStack,
-}
-
-
-def build(app: Any, platform: Platform) -> None:
-    """Declare the stacks of an environment."""
-    environment = platform.environment
-    stacks: dict[str, Any] = {}
-    for name in ALL_STACKS:
-        if name in environment.stacks:
-            stacks[name] = STACKS[name](app, platform)
-            for needed in DEPENDS_ON[name]:
-                stacks[name].stack.add_dependency(stacks[needed].stack)
 
 
 def synth(environment: Environment, outdir: str | None = None) -> Path:
     """Write the Terraform configuration of an environment; the folder that it is in."""
-    # Relative, so that messages name files as they stand in the repository.
-    definitions = load_definitions(os.path.relpath(DEFINITIONS))
+    with ThreadPoolExecutor(1) as beside:
+        # Relative, so that messages name files as they stand in the repository.
+        definitions = beside.submit(load_definitions, os.path.relpath(DEFINITIONS))
+        # These wait for Node; meanwhile definitions are read.
+        from cdktf import App
+
+        from infra.stacks.base import Platform
+        from infra.stacks.declaring import build
     app = App(outdir=outdir)
-    build(app, Platform(environment, definitions, build_wheel()))
+    build(app, Platform(environment, definitions.result(), build_wheel()))
     app.synth()
     folder = Path(app.outdir)
     forget(folder / "stacks" / Naming(environment).stack(stack) for stack in environment.stacks)

@@ -28,8 +28,8 @@ def synthesize(
     """The Terraform JSON of each stack of an environment, as its file has it or as given."""
     from cdktf import App
 
-    from infra.main import build
     from infra.stacks.base import Platform
+    from infra.stacks.declaring import build
 
     wheel = folder / "health_monitor-0.1.0+0123456789ab-py3-none-any.whl"
     folder.mkdir(parents=True, exist_ok=True)
