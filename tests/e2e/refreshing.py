@@ -17,9 +17,8 @@ ALL_LAYERS = "data_refresh"
 
 
 def deployed_job(client: WorkspaceClient, name: str) -> int:
-    """The id of a job, whose name the environment's prefix begins."""
-    jobs = client.jobs.list()
-    job = next(j for j in jobs if str(j.settings and j.settings.name).endswith(f"_{name}"))
+    """The id of a job, by its name without the environment's prefix."""
+    (job,) = client.jobs.list(name=f"health_monitor_local_{name}")
     return int(str(job.job_id))
 
 

@@ -10,6 +10,7 @@ import pytest
 from databricks.sdk import WorkspaceClient
 
 from tests.e2e.conftest import Platform
+from tests.e2e.refreshing import deployed_job
 from tools.independent_cost import daily_cost
 from tools.querying import Warehouse
 
@@ -19,8 +20,7 @@ CATALOG = "spark_catalog"
 
 def run_of(client: WorkspaceClient, name: str) -> tuple[str, str]:
     """Run a deployed job to its end: its result state, and the log of its first task."""
-    (job,) = client.jobs.list(name=f"health_monitor_local_{name}")
-    run = client.jobs.run_now(job_id=int(str(job.job_id))).result()
+    run = client.jobs.run_now(job_id=deployed_job(client, name)).result()
     assert run.state is not None and run.tasks
     output = client.jobs.get_run_output(int(str(run.tasks[0].run_id)))
     return str(run.state.result_state).rpartition(".")[2], str(output.logs)
