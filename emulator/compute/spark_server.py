@@ -29,7 +29,7 @@ START_SECONDS = 120
 # To optimize takes a core that the first statements need, and without it all others take longer.
 # Five times Java's own thresholds. The sweeper of compiled code, which has room enough, would never
 # rest (docs/decisions/0020-java-optimizes-late.md).
-_OPTIMIZED_LATER = (
+_COMPILER_OPTIONS = (
     "-XX:Tier4InvocationThreshold=25000 -XX:Tier4MinInvocationThreshold=3000 "
     "-XX:Tier4CompileThreshold=75000 -XX:Tier4BackEdgeThreshold=200000 "
     "-XX:SweeperThreshold=5"
@@ -143,7 +143,7 @@ class SparkServer:
 
     def _configuration(self) -> dict[str, str]:
         java_options = (
-            f"-XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m {_OPTIMIZED_LATER} "
+            f"-XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m {_COMPILER_OPTIONS} "
             "-XX:+ExitOnOutOfMemoryError "
             "-Duser.timezone=UTC "
             f"-Dderby.system.home={self.settings.metastore}"
