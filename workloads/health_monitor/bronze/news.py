@@ -67,26 +67,18 @@ class News:
 
         table, key, since = self.spark.table(self.target), self.definition.key, self._since
         rows = source.where(since.condition()) if since else source
-        if self.definition.mode == "daily_snapshot":
+        if self._is_snapshot:
             rows = rows.withColumn("snapshot_date", F.lit(self._today))
             table = table.where(F.col("snapshot_date") == F.lit(self._today))
             key = [*key, "snapshot_date"]
         newest_by = self._watermark if self.definition.mode == "incremental_merge" else None
         wanted = with_row_key(rows, key, newest_by)
-        is_part = self.definition.mode == "daily_snapshot"
-        if table.isEmpty() if is_part else row_count(self.spark, self.target) == 0:
+        if table.isEmpty() if self._is_snapshot else row_count(self.spark, self.target) == 0:
             return self._first(wanted)
-        twins = self._twins(rows)
-        compared = self._compared(wanted, table.where(twins.condition()) if twins else table)
-        found = self._found(compared)
-        changed = compared.where("NOT __gone").drop("__had", "__gone")
-        mark = max(filter(None, (self.mark, utc(found["mark"]))), default=None)
-        if found["had"] or found["gone"]:
-            written = self._merge(wanted if found["gone"] else changed, twins, found)
-            return Outcome(written, True, mark)
-        if found["fresh"]:
-            self._append(changed)
-        return Outcome(found["fresh"], bool(found["fresh"]), mark)
+        merged = self._merge(wanted, table, self._twins(rows))
+        written = int(merged["num_inserted_rows"]) + int(merged["num_updated_rows"])
+        changed = bool(written or int(merged["num_deleted_rows"]))
+        return Outcome(written, changed, self._new_mark() if written else self.mark)
 
     @property
     def _today(self) -> date:
@@ -126,42 +118,12 @@ class News:
         return self._bound(watermark.prune_by, utc(found["oldest"]))
 
     @property
+    def _is_snapshot(self) -> bool:
+        return self.definition.mode == "daily_snapshot"
+
+    @property
     def _appends(self) -> bool:
         return self.definition.mode == "append"
-
-    def _compared(self, wanted: DataFrame, table: DataFrame) -> DataFrame:
-        """Rows that bronze has not, or has otherwise (``__had``), or has too much (``__gone``)."""
-        from pyspark.sql import functions as F
-
-        if self._appends:
-            fresh = wanted.join(table.select("row_key"), "row_key", "left_anti")
-            return fresh.withColumns({"__had": F.lit(False), "__gone": F.lit(False)})
-        columns = [name for name in wanted.columns if name not in NOT_CONTENT]
-        known = [name for name in columns if name in table.columns]
-        there = table.select("row_key", _content(known).alias("__there"))
-        how = "full" if self.definition.mode == "daily_snapshot" else "left"
-        both = wanted.withColumn("__content", _content(columns)).join(there, "row_key", how)
-        return (
-            both.where("NOT __content <=> __there")
-            .withColumns({"__had": F.expr("__there IS NOT NULL AND __content IS NOT NULL")})
-            .withColumns({"__gone": F.expr("__content IS NULL")})
-            .drop("__content", "__there")
-        )
-
-    def _found(self, compared: DataFrame) -> Mapping[str, Any]:
-        from pyspark.sql import functions as F
-
-        mark = F.lit(None).cast("timestamp")
-        if self._watermark:
-            mark = _latest(self._watermark, self.now)
-        return first_row(
-            compared.agg(
-                F.expr("COUNT_IF(NOT __had AND NOT __gone)").alias("fresh"),
-                F.expr("COUNT_IF(__had)").alias("had"),
-                F.expr("COUNT_IF(__gone)").alias("gone"),
-                mark.alias("mark"),
-            )
-        )
 
     def _first(self, wanted: DataFrame) -> Outcome:
         """All rows, into a table (or a day of it) that has none: nothing to compare with."""
@@ -180,23 +142,40 @@ class News:
         writer = rows.withColumn("ingested_at", F.lit(self.now)).write.mode("append")
         writer.option("mergeSchema", "true").saveAsTable(self.target)
 
-    def _merge(self, rows: DataFrame, twins: Bound | None, found: Mapping[str, Any]) -> int:
-        """Make bronze hold these rows; gives how many were written."""
+    def _merge(self, wanted: DataFrame, table: DataFrame, twins: Bound | None) -> Mapping[str, Any]:
+        """Make bronze hold these rows too, in one statement; gives how many it wrote."""
         from pyspark.sql import functions as F
 
-        on, delete = "t.row_key = s.row_key", ""
+        rows, on = wanted.withColumn("ingested_at", F.lit(self.now)), "t.row_key = s.row_key"
+        update = ""
         if twins is not None:
-            on += f" AND {twins.condition('t')}"
-        if self.definition.mode == "daily_snapshot":
-            today = f"t.snapshot_date = DATE'{self._today.isoformat()}'"
-            on += f" AND {today}"
-            delete = f"WHEN NOT MATCHED BY SOURCE AND {today} THEN DELETE" if found["gone"] else ""
-        with temporary_view(self.spark, rows.withColumn("ingested_at", F.lit(self.now))) as view:
-            self.spark.sql(
-                f"MERGE WITH SCHEMA EVOLUTION INTO {self.target} AS t USING {view} AS s ON {on} "
-                f"WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT * {delete}"
+            table, on = table.where(twins.condition()), f"{on} AND {twins.condition('t')}"
+        if not self._appends:
+            # What does not differ stays out: Delta rewrites every file that has a match.
+            rows = _differing(rows, table, keep_gone=self._is_snapshot)
+            update = "WHEN MATCHED THEN UPDATE SET * "
+        if self._is_snapshot:
+            on += f" AND t.snapshot_date = DATE'{self._today.isoformat()}'"
+            update = f"WHEN MATCHED AND s.ingested_at IS NULL THEN DELETE {update}"
+        with temporary_view(self.spark, rows) as view:
+            return first_row(
+                self.spark.sql(
+                    f"MERGE WITH SCHEMA EVOLUTION INTO {self.target} AS t USING {view} AS s "
+                    f"ON {on} {update}WHEN NOT MATCHED THEN INSERT *"
+                )
             )
-        return int(found["fresh"]) + int(found["had"])
+
+    def _new_mark(self) -> datetime | None:
+        """How far the source is read, now that its news are written."""
+        from pyspark.sql import functions as F
+
+        if self._watermark is None:
+            return None
+        table, since = self.spark.table(self.target), self._since
+        rows = table.where(since.condition()) if since else table
+        news = rows.where(F.col("ingested_at") == F.lit(self.now))
+        found = high_water(news, self._watermark, self.now)
+        return max(filter(None, (self.mark, found)), default=None)
 
 
 def high_water(table: DataFrame, column: str, now: datetime) -> datetime | None:
@@ -214,6 +193,19 @@ def _latest(column: str, now: datetime) -> Column:
 
     value = F.col(quoted(column)).cast("timestamp")
     return F.max(F.when(value <= F.lit(now + AHEAD), value))
+
+
+def _differing(wanted: DataFrame, table: DataFrame, *, keep_gone: bool) -> DataFrame:
+    """Wanted rows that a table lacks or has otherwise; perhaps keys of those that it has too much.
+
+    Of the latter all else is NULL, the time of ingestion too.
+    """
+    columns = [name for name in wanted.columns if name not in NOT_CONTENT]
+    known = [name for name in columns if name in table.columns]
+    there = table.select("row_key", _content(known).alias("__there"))
+    how = "full" if keep_gone else "left"
+    both = wanted.withColumn("__content", _content(columns)).join(there, "row_key", how)
+    return both.where("NOT __content <=> __there").drop("__content", "__there")
 
 
 def _content(names: list[str]) -> Column:
