@@ -24,9 +24,9 @@ from health_monitor import entry_points
 from health_monitor.spec import Definitions, load_definitions
 
 from emulator.account.loader import import_folder
-from emulator.compute.codegen import adapt
 from emulator.compute.connect import open_session
 from emulator.compute.pipelines import PipelineRequest, Source, run_update
+from emulator.compute.sizing import adapt
 from emulator.compute.spark_server import SparkServer
 from emulator.settings import CATALOG, Settings
 from emulator.sql.catalog_store import CatalogStore

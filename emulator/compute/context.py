@@ -9,9 +9,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from emulator.compute.codegen import adapt
 from emulator.compute.connect import open_session, session_url
 from emulator.compute.environments import Environment
+from emulator.compute.sizing import adapt
 from emulator.compute.spec import TaskSpec
 from emulator.settings import CATALOG, Settings
 

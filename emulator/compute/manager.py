@@ -14,10 +14,10 @@ from typing import Any
 
 import psutil
 
-from emulator.compute.codegen import adapt
 from emulator.compute.connect import open_session
 from emulator.compute.processes import TaskProcess
 from emulator.compute.results import fetch
+from emulator.compute.sizing import adapt
 from emulator.compute.spark_server import SparkServer, SparkStartError
 from emulator.compute.spec import QueryResult, TaskFolder, TaskResult, TaskSpec, read_result
 from emulator.settings import CATALOG, Settings

@@ -20,9 +20,9 @@ from pathlib import Path
 import psutil
 import pyspark
 
-from emulator.compute.codegen import settings_for
 from emulator.compute.guard import guarded
 from emulator.compute.java import JavaMissingError, require_java
+from emulator.compute.sizing import settings_for
 from emulator.settings import Settings
 
 START_SECONDS = 120
@@ -157,7 +157,7 @@ class SparkServer:
             "spark.sql.warehouse.dir": str(self.settings.warehouse),
             "spark.sql.sources.default": "delta",
             "spark.sql.session.timeZone": "UTC",
-            "spark.sql.shuffle.partitions": "2",
+            "spark.databricks.delta.merge.materializeSource": "all",
             "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
             "spark.sql.adaptive.enabled": "false",
             "spark.databricks.delta.snapshotPartitions": "1",

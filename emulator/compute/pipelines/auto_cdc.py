@@ -9,6 +9,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import Any
 
@@ -148,21 +150,14 @@ class ChangeEvents:
 
 def merge(spark: Any, change: AutoCdc, name: TableName, rows: Any, touched: Any | None) -> Written:
     """Make the target's rows of the touched keys (all keys, when None) equal to ``rows``."""
-    from pyspark.sql.connect import functions as F
-
     target = read_raw(spark.read, name.sql)
     tables.add_missing_columns(spark, name, target.schema, rows.schema)
     identity = [*change.keys, START] if change.scd_type == 2 else list(change.keys)
-    columns = rows.columns
     existing = target if touched is None else semi_join(target, touched, change.keys)
-    gone = existing.join(rows, _same(existing, rows, identity), "left_anti")
-    source = rows.withColumn("__gone", F.lit(False)).unionByName(
-        gone.withColumn("__gone", F.lit(True)), allowMissingColumns=True
-    )
     view = f"__auto_cdc_{uuid.uuid4().hex}"
-    source.createOrReplaceTempView(view)
+    _differences(rows, existing, identity).createOrReplaceTempView(view)
     try:
-        outcome = spark.sql(_merge_statement(name, view, identity, columns)).collect()[0]
+        outcome = spark.sql(_merge_statement(name, view, identity, rows.columns)).collect()[0]
     finally:
         spark.catalog.dropTempView(view)
     return Written(
@@ -171,34 +166,49 @@ def merge(spark: Any, change: AutoCdc, name: TableName, rows: Any, touched: Any 
     )
 
 
+def _differences(rows: Any, existing: Any, identity: Sequence[str]) -> Any:
+    """Rows that are missing or otherwise, and those that are there too much (``__gone``)."""
+    from pyspark.sql.connect import functions as F
+
+    content = F.to_json(F.struct(*(F.col(quote(name)) for name in rows.columns)))
+    wanted = rows.withColumn("__wanted", content)
+    there = existing.select(
+        *(F.col(quote(name)).alias(f"__there_{place}") for place, name in enumerate(identity)),
+        content.alias("__there"),
+    )
+    same = [
+        wanted[name].eqNullSafe(there[f"__there_{place}"]) for place, name in enumerate(identity)
+    ]
+    both = wanted.join(there, reduce(and_, same), "full")
+    keys = {
+        name: F.coalesce(F.col(quote(name)), F.col(f"__there_{place}"))
+        for place, name in enumerate(identity)
+    }
+    return both.where("NOT __wanted <=> __there").select(
+        *(keys.get(name, F.col(quote(name))).alias(name) for name in rows.columns),
+        F.col("__wanted").isNull().alias("__gone"),
+    )
+
+
 def semi_join(frame: Any, keys: Any, names: Sequence[str]) -> Any:
     """The rows whose key is among the keys; NULLs are equal."""
-    return frame.join(keys, _same(frame, keys, names), "left_semi")
+    same = [frame[name].eqNullSafe(keys[name]) for name in names]
+    return frame.join(keys, reduce(and_, same), "left_semi")
 
 
 def _merge_statement(
     name: TableName, view: str, identity: Sequence[str], columns: Sequence[str]
 ) -> str:
     on = " AND ".join(f"t.{quote(column)} <=> s.{quote(column)}" for column in identity)
-    have = ", ".join(f"t.{quote(column)}" for column in columns)
     want = ", ".join(f"s.{quote(column)}" for column in columns)
     changes = ", ".join(f"t.{quote(column)} = s.{quote(column)}" for column in columns)
     targets = ", ".join(quote(column) for column in columns)
     return (
         f"MERGE INTO {name.sql} t USING {quote(view)} s ON {on} "
         "WHEN MATCHED AND s.__gone THEN DELETE "
-        f"WHEN MATCHED AND NOT (to_json(struct({have})) <=> to_json(struct({want}))) "
-        f"THEN UPDATE SET {changes} "
+        f"WHEN MATCHED THEN UPDATE SET {changes} "
         f"WHEN NOT MATCHED AND NOT s.__gone THEN INSERT ({targets}) VALUES ({want})"
     )
-
-
-def _same(left: Any, right: Any, names: Sequence[str]) -> Any:
-    condition = None
-    for name in names:
-        equal = left[name].eqNullSafe(right[name])
-        condition = equal if condition is None else condition & equal
-    return condition
 
 
 def _first(frame: Any, window: Any) -> Any:

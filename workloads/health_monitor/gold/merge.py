@@ -11,32 +11,53 @@ from health_monitor.spec import Gold
 from health_monitor.spec.base import Column
 from health_monitor.spec.sql import quoted
 
+GONE = "__is_gone"
+
 
 def merge_statement(
     definition: Gold, catalog: str, rows: str, touched: Sequence[Any] | None
 ) -> str:
-    """Make the rows of the touched values (all, when None) equal to those of a view or query."""
-    columns = list(definition.columns.values())
-    names = [quoted(column.name) for column in columns]
-    on = [f"t.{quoted(name)} = s.{quoted(name)}" for name in definition.key]
-    gone = ""
+    """Make the rows of the touched values (all, when None) equal to those of a view or query.
+
+    The merge is given the differences only: of what it is given, Delta looks for the files three
+    times, and rewrites each that has a match.
+    """
+    table = full_name(catalog, definition.table)
+    on, there = [f"t.{quoted(name)} = s.{quoted(name)}" for name in definition.key], table
     if touched is not None and definition.refresh is not None:
-        within = f"t.{quoted(definition.refresh.by)} IN ({values(touched)})"
-        on.append(within)
-        gone = f" AND {within}"
+        within = f"{quoted(definition.refresh.by)} IN ({values(touched)})"
+        there = f"(SELECT * FROM {table} WHERE {within})"
+        on.append(f"t.{within}")
+    names = [quoted(column.name) for column in definition.columns.values()]
+    return (
+        f"MERGE INTO {table} AS t USING (\n{_differences(definition, rows, there)}\n) AS s\n"
+        f"ON {' AND '.join(on)}\n"
+        f"WHEN MATCHED AND s.{GONE} THEN DELETE\n"
+        f"WHEN MATCHED THEN UPDATE SET {', '.join(f'{name} = s.{name}' for name in names)}\n"
+        f"WHEN NOT MATCHED AND NOT s.{GONE} THEN INSERT ({', '.join(names)}) "
+        f"VALUES ({', '.join(f's.{name}' for name in names)})"
+    )
+
+
+def _differences(definition: Gold, rows: str, there: str) -> str:
+    """Rows that a table lacks or has otherwise, and the keys of those that it has too much."""
+    columns = definition.columns.values()
+    key = [quoted(name) for name in definition.key]
+    selected = ", ".join(
+        f"COALESCE(s.{name}, t.{name}) AS {name}" if name in key else f"s.{name}"
+        for name in (quoted(column.name) for column in columns)
+    )
     differs = " OR ".join(
         f"NOT ({_comparable('t', c)} <=> {_comparable('s', c)})"
         for c in columns
         if c.name not in definition.key
     )
-    updates = ", ".join(f"{name} = s.{name}" for name in names)
     return (
-        f"MERGE INTO {full_name(catalog, definition.table)} AS t USING {rows} AS s\n"
-        f"ON {' AND '.join(on)}\n"
-        f"WHEN MATCHED AND ({differs}) THEN UPDATE SET {updates}\n"
-        f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}) "
-        f"VALUES ({', '.join(f's.{name}' for name in names)})\n"
-        f"WHEN NOT MATCHED BY SOURCE{gone} THEN DELETE"
+        f"SELECT {selected}, s.__is_wanted IS NULL AS {GONE}\n"
+        f"FROM (SELECT *, TRUE AS __is_wanted FROM {rows}) AS s\n"
+        f"FULL OUTER JOIN (SELECT *, TRUE AS __is_there FROM {there}) AS t\n"
+        f"ON {' AND '.join(f't.{name} = s.{name}' for name in key)}\n"
+        f"WHERE s.__is_wanted IS NULL OR t.__is_there IS NULL OR {differs or 'FALSE'}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Small tables are interpreted, large ones compiled; Spark gives the same rows either way."""
+"""What the size of all tables decides; Spark gives the same rows either way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emulator.compute.codegen import COMPILED_FROM, adapt, settings_for
+from emulator.compute.sizing import COMPILED_FROM, CUT_FROM, adapt, settings_for
 
 FACTORY = "spark.sql.codegen.factoryMode"
 
@@ -22,6 +22,15 @@ def test_the_parquet_of_all_tables_decides(tmp_path: Path) -> None:
     (tmp_path / "b.db" / "small.parquet").write_bytes(b"00")
     assert settings_for(tmp_path)[FACTORY] == "FALLBACK"
     assert settings_for(tmp_path)["spark.sql.codegen.wholeStage"] == "true"
+
+
+def test_only_large_tables_are_cut_in_two(tmp_path: Path) -> None:
+    parts = ("spark.sql.shuffle.partitions", "spark.sql.files.minPartitionNum")
+    file = tmp_path / "part.parquet"
+    for size, expected in ((CUT_FROM - 1, "1"), (CUT_FROM, "2")):
+        with file.open("wb") as sparse:
+            sparse.truncate(size)
+        assert [settings_for(tmp_path)[part] for part in parts] == [expected, expected]
 
 
 @pytest.mark.spark

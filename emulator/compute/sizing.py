@@ -1,0 +1,46 @@
+"""How Spark runs queries over data of some size: compiled or interpreted, cut in two or whole.
+
+To compile each query to Java of its own is worth it on many rows. On a small account it is a third
+of all work: a hundred tables have a thousand plans, none of which runs twice on enough rows
+(docs/decisions/0018-interpreted.md). To cut a query in two is worth it where one is larger than
+all that run beside it; each half unpacks, compiles and opens files for itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+COMPILED_FROM = 12 * 2**20
+"""Bytes of Parquet from which on compiling costs less than it saves."""
+CUT_FROM = 512 * 2**20
+"""Bytes of Parquet from which on two cores are given to one query."""
+
+
+def settings_for(data: Path) -> dict[str, str]:
+    """Spark's settings for queries over the tables or files below a folder."""
+    size = _parquet_bytes(data)
+    is_compiled = size >= COMPILED_FROM
+    parts = "2" if size >= CUT_FROM else "1"
+    return {
+        "spark.sql.codegen.factoryMode": "FALLBACK" if is_compiled else "NO_CODEGEN",
+        "spark.sql.codegen.wholeStage": str(is_compiled).lower(),
+        "spark.sql.shuffle.partitions": parts,
+        "spark.sql.files.minPartitionNum": parts,
+    }
+
+
+def adapt(session: Any, data: Path) -> None:
+    """Let a session run its queries as suits the size of what it will read."""
+    for key, value in settings_for(data).items():
+        session.conf.set(key, value)
+
+
+def _parquet_bytes(folder: Path) -> int:
+    size = 0
+    for file in folder.rglob("*.parquet"):
+        try:
+            size += file.stat().st_size
+        except FileNotFoundError:  # A table that is being dropped.
+            continue
+    return size
