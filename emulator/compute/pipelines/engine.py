@@ -15,7 +15,6 @@ from emulator.compute.pipelines.api import installed
 from emulator.compute.pipelines.checkpoint import Checkpoint, CheckpointStore
 from emulator.compute.pipelines.delta_log import DeltaTable, find_table, read_raw
 from emulator.compute.pipelines.events import EventLog
-from emulator.compute.pipelines.expectations import Checked
 from emulator.compute.pipelines.model import (
     Dataset,
     EventSink,
@@ -329,7 +328,7 @@ class _Update:
             else:
                 writers.append(target, rules.after, rules, result)
         except Exception as error:
-            _raise_expectation_failure(error, batch.checked)
+            expectations.raise_failure(error, batch.checked)
             raise
         for checked in batch.checked:
             _, dropped, counts = checked.counts()
@@ -375,12 +374,6 @@ def _query(flow: Flow) -> Any:
             f"flow {flow.name!r}: its function returned {type(frame).__name__}, not a DataFrame"
         )
     return frame
-
-
-def _raise_expectation_failure(error: Exception, checked: list[Checked]) -> None:
-    for rules in checked:
-        if rules.marker in str(error):
-            raise rules.failure() from error
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,14 +38,16 @@ class Checked:
             counts.append(ExpectationCount(rule.name, self.dataset, rows - failed, failed))
         return rows, int(found[_DROPPED]), counts
 
-    def failure(self) -> ExpectationFailure:
-        """The error that says which expectations failed, and by how many rows."""
+    def failure(self) -> ExpectationFailure | None:
+        """The error that says which expectations failed, and by how many rows; None if none did."""
         found = self._count_again()
         broken = [
             f"{rule.name!r} ({rule.condition}) by {found[_rule(position)]} of {found[_ROWS]} rows"
             for position, rule in enumerate(self.expectations)
             if rule.action == "fail" and found[_rule(position)]
         ]
+        if not broken:
+            return None
         return ExpectationFailure(
             f"dataset {self.dataset!r} failed its expectation " + ", ".join(broken)
         )
@@ -71,6 +73,16 @@ def check(frame: Any, dataset: str, expectations: Sequence[Expectation]) -> Chec
     elif any(rule.action == "drop" for rule in expectations):
         after = after.where(keep)
     return Checked(dataset, expectations, frame, after, observation, marker)
+
+
+def raise_failure(error: Exception, checked: Iterable[Checked]) -> None:
+    """Raise what stopped a write, if an expectation did; of a lone task Spark tells no cause."""
+    for rules in checked:
+        can_stop = any(rule.action == "fail" for rule in rules.expectations)
+        if rules.marker in str(error) or (can_stop and "TASK_WRITE_FAILED" in str(error)):
+            failure = rules.failure()
+            if failure is not None:
+                raise failure from error
 
 
 def _metrics(expectations: Sequence[Expectation]) -> list[Any]:
