@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Thread
+from typing import Generic, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
+
+T = TypeVar("T")
 
 
 class DriverError(Exception):
@@ -30,6 +35,8 @@ class Step:
     started: float = field(default_factory=time.monotonic)
     detail: str = ""
     shown: float = 0.0
+    is_silent: bool = False
+    ended: float | None = None
 
     def say(self, detail: str) -> None:
         """Show progress: in place on a terminal, a line at most every ten seconds elsewhere."""
@@ -37,15 +44,33 @@ class Step:
             return
         self.detail = detail
         now = time.monotonic()
-        if not self.console.is_terminal and now - self.shown >= 10:
+        if not (self.is_silent or self.console.is_terminal) and now - self.shown >= 10:
             self.shown = now
             self.console.print(f"    {self.elapsed():4.0f} s  {escape(detail)}", highlight=False)
 
     def elapsed(self) -> float:
-        return time.monotonic() - self.started
+        return (self.ended or time.monotonic()) - self.started
 
     def __rich__(self) -> str:
         return f"{self.title} [dim]{self.elapsed():.0f} s  {escape(self.detail[:70])}[/dim]"
+
+
+@dataclass
+class Begun(Generic[T]):
+    """A step at work in a thread of its own."""
+
+    step: Step
+    outcome: Future[T] = field(default_factory=Future)
+
+    def run(self, action: Callable[[Step], T]) -> None:
+        """Do the work; what it raises reaches whoever waits for it."""
+        try:
+            found = action(self.step)
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+            self.outcome.set_exception(error)
+        else:
+            self.step.ended = time.monotonic()
+            self.outcome.set_result(found)
 
 
 @dataclass
@@ -55,10 +80,25 @@ class Steps:
     console: Console = field(default_factory=lambda: Console(width=None, soft_wrap=False))
     seconds: dict[str, float] = field(default_factory=dict)
 
+    def begin(self, title: str, action: Callable[[Step], T]) -> Begun[T]:
+        """Begin a step beside those that follow; ``end`` waits for it.
+
+        It shows nothing before, and does not keep a process alive that ends without it.
+        """
+        begun = Begun[T](Step(title, self.console, is_silent=True))
+        Thread(target=begun.run, args=(action,), name=title, daemon=True).start()
+        return begun
+
+    def end(self, begun: Begun[T]) -> T:
+        """Wait for a step that was begun, as for any other; what its action gave or raised."""
+        begun.step.is_silent = False
+        with self.step(begun.step.title, begun.step):
+            return begun.outcome.result()
+
     @contextmanager
-    def step(self, title: str) -> Iterator[Step]:
+    def step(self, title: str, begun: Step | None = None) -> Iterator[Step]:
         """Announce a step, time it, and say how it ended."""
-        step = Step(title, self.console)
+        step = begun or Step(title, self.console)
         if self.console.is_terminal:
             with self.console.status(step):
                 yield step

@@ -19,7 +19,7 @@ from health_monitor.ml.features import FEATURES
 from infra.environment import Environment, load_environment
 from infra.naming import Naming
 from tools import deploying, figures, running, services, source
-from tools.console import DriverError, Steps
+from tools.console import DriverError, Step, Steps
 from tools.estimates import TRUTH_CURRENCY, estimate_errors
 from tools.paths import ACCOUNT, LOCAL, RUN, SETUP_SECONDS, SOURCE_FILE
 from tools.querying import Warehouse
@@ -52,9 +52,8 @@ def run(options: Options, steps: Steps) -> None:
         with steps.step("Emulator and state backend"):
             endpoint = services.start_state_backend()
             workspace = services.start_workspace()
-        with steps.step("System tables") as step:
-            folder = options.system_tables or source.simulate(step.say, options.simulate)
-            imported = source.import_tables(workspace, folder, step.say)
+        # A deploy needs no system table, and the import no resource.
+        coming = steps.begin("System tables", lambda step: _bring(options, workspace, step))
         variables = deploying.variables(workspace, endpoint)
         with steps.step("Terraform provider") as step:
             provider, extra = deploying.choose_provider()
@@ -62,6 +61,7 @@ def run(options: Options, steps: Steps) -> None:
             deploying.keep_for_clients(variables | extra)
         with steps.step("Deploy with cdktf") as step:
             changed = deploying.deploy(variables | extra, step.say)
+        folder, imported = steps.end(coming)
         if changed:
             source.note(setup_done=False)
         client = _client(workspace)
@@ -82,6 +82,12 @@ def run(options: Options, steps: Steps) -> None:
     show(report, steps.console)
     if report.reconciliation is not None and not report.reconciliation.holds:
         raise DriverError("The cost does not reconcile with the source files", str(folder))
+
+
+def _bring(options: Options, workspace: Workspace, step: Step) -> tuple[Path, list[dict[str, Any]]]:
+    """The folder of the system tables, and a report of each that was imported."""
+    folder = options.system_tables or source.simulate(step.say, options.simulate)
+    return folder, source.import_tables(workspace, folder, step.say)
 
 
 @contextmanager

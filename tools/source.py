@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from emulator.compute.guard import guarded
 from tools.console import DriverError
 from tools.paths import ACCOUNT, PYTHON, ROOT, RUN, SOURCE_FILE
 from tools.services import Workspace
@@ -69,7 +70,7 @@ def simulate(say: Callable[[str], None], arguments: list[str]) -> Path:
         command = ["simulate", "--out", str(ACCOUNT), *arguments]
     say(command[0])
     result = subprocess.run(
-        [str(PYTHON), "-m", "emulator.account", *command],
+        guarded([str(PYTHON), "-m", "emulator.account", *command]),
         cwd=ROOT,
         capture_output=True,
         text=True,

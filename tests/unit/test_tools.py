@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -14,8 +16,10 @@ from pathlib import Path
 import boto3
 import duckdb
 import pytest
+from rich.console import Console
 
 from tools import prerequisites
+from tools.console import DriverError, Step, Steps
 from tools.independent_cost import daily_cost
 from tools.testing import END_TO_END, others_of
 
@@ -150,6 +154,41 @@ def test_independent_cost_on_a_case_done_by_hand(tmp_path: Path) -> None:
         (date(2026, 1, 2), "1", "A"): Decimal("0.15"),
         (date(2026, 1, 2), None, "B"): None,
     }
+
+
+def test_a_step_beside_others_is_shown_when_its_turn_comes_and_timed_by_its_own_end() -> None:
+    steps, text = Steps(Console(file=io.StringIO(), width=100)), "half"
+    may_end, has_ended = threading.Event(), threading.Event()
+
+    def work(step: Step) -> int:
+        step.say(text)
+        may_end.wait(10)
+        has_ended.set()
+        return 7
+
+    begun = steps.begin("slow", work)
+    with steps.step("other"):
+        may_end.set()
+        has_ended.wait(10)
+        time.sleep(0.3)
+    assert steps.end(begun) == 7
+    output = steps.console.file
+    assert isinstance(output, io.StringIO)
+    shown = [line.split()[:2] for line in output.getvalue().splitlines()]
+    assert shown == [["other", "..."], ["done", "other"], ["slow", "..."], ["done", "slow"]]
+    assert steps.seconds["slow"] < steps.seconds["other"]
+
+
+def test_what_a_step_beside_others_raises_is_raised_when_its_turn_comes() -> None:
+    steps = Steps(Console(file=io.StringIO()))
+
+    def work(_step: Step) -> None:
+        raise DriverError("it broke")
+
+    begun = steps.begin("broken", work)
+    with pytest.raises(DriverError, match="it broke"):
+        steps.end(begun)
+    assert "broken" not in steps.seconds
 
 
 def test_the_other_tests_are_all_but_the_end_to_end_ones() -> None:
