@@ -80,7 +80,13 @@ def install_packages() -> None:
     _run("pipenv", [sys.executable, "-m", "venv", str(manager)])
     _run("pipenv", [str(manager / "bin" / "pip"), "install", "--quiet", PIPENV])
     _run("packages", [sys.executable, "-m", "venv", str(VENV)])
-    environment = {**os.environ, "VIRTUAL_ENV": str(VENV), "PIPENV_VERBOSITY": "-1"}
+    environment = {
+        **os.environ,
+        "VIRTUAL_ENV": str(VENV),
+        "PIPENV_VERBOSITY": "-1",
+        # A minute, mostly for modules that nothing imports; the others are compiled on first use.
+        "PIP_COMPILE": "0",
+    }
     _run("packages", [str(manager / "bin" / "pipenv"), "sync", "--dev"], environment)
 
 
