@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -19,5 +20,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return commands.main(words)
 
 
+def _without_checks_of_constructs() -> None:
+    """Begin again with Python's -O: docs/decisions/0022-a-synth-is-not-a-test.md."""
+    if __debug__ and sys.argv[1:2] != ["review"]:
+        command = [sys.executable, "-O", "-m", "infra", *sys.argv[1:]]
+        os.execv(sys.executable, command)  # noqa: S606 - no shell is wanted
+
+
 if __name__ == "__main__":
+    _without_checks_of_constructs()
     sys.exit(main())

@@ -19,7 +19,7 @@ from cdktf_cdktf_provider_databricks.alert_v2 import (
     AlertV2Schedule,
 )
 
-from infra.constructs.base import Reference, literal, pin
+from infra.constructs.base import Reference, address, literal
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ class Alert:
         pause_status: str,
         run_as: Any | None,
     ) -> None:
-        resource = AlertV2(
+        AlertV2(
             scope,
-            f"alert_{name}",
+            address(scope, "alert", name),
             display_name=display_name,
             query_text=literal(query),
             warehouse_id=warehouse.text,
@@ -83,7 +83,6 @@ class Alert:
             custom_description=_words(notice.description),
             run_as=AlertV2RunAs(service_principal_name=run_as) if run_as is not None else None,
         )
-        pin(resource, "alert", name)
 
 
 def _words(text: str | None) -> str | None:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cdktf import TerraformResourceLifecycle, Token
+from cdktf import TerraformResourceLifecycle, TerraformStack, Token
 
 from infra.naming import logical_id
 
+ADDRESS = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,254}")
 
-def pin(resource: Any, kind: str, name: str) -> None:
-    """Fix the resource's address, so that moving the construct never replaces it."""
-    resource.override_logical_id(logical_id(kind, name))
+
+def address(scope: Any, kind: str, name: str) -> str:
+    """The id of a resource that stands in its stack itself: cdktf makes it the address, as it is.
+
+    To fix an address afterwards is a question to Node for each resource.
+    """
+    if not isinstance(scope, TerraformStack):
+        raise TypeError(f"{kind} {name} stands in {type(scope).__name__}, which is no stack")
+    found = logical_id(kind, name)
+    if not ADDRESS.fullmatch(found):
+        raise ValueError(f"{found!r} is no Terraform name: letters, digits, _ and - only")
+    return found
 
 
 def literal(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cdktf_cdktf_provider_databricks.catalog import Catalog as DatabricksCatalog
 
-from infra.constructs.base import keep, pin
+from infra.constructs.base import address, keep
 
 
 class Catalog:
@@ -27,7 +27,7 @@ class Catalog:
     ) -> None:
         self._resource = DatabricksCatalog(
             scope,
-            "catalog",
+            address(scope, "catalog", "health_monitor"),
             name=name,
             comment=comment,
             owner=owner,
@@ -37,5 +37,4 @@ class Catalog:
             depends_on=list(after) or None,
             lifecycle=keep(prevent_destroy),
         )
-        pin(self._resource, "catalog", "health_monitor")
         self.name: Any = self._resource.name

@@ -6,7 +6,7 @@ from typing import Any
 
 from cdktf_cdktf_provider_databricks.dashboard import Dashboard as DatabricksDashboard
 
-from infra.constructs.base import Reference, literal, pin
+from infra.constructs.base import Reference, address, literal
 
 
 class Dashboard:
@@ -22,13 +22,12 @@ class Dashboard:
         warehouse: Reference,
         serialized: str,
     ) -> None:
-        resource = DatabricksDashboard(
+        DatabricksDashboard(
             scope,
-            f"dashboard_{name}",
+            address(scope, "dashboard", name),
             display_name=display_name,
             parent_path=folder,
             warehouse_id=warehouse.text,
             serialized_dashboard=literal(serialized),
             embed_credentials=False,
         )
-        pin(resource, "dashboard", name)

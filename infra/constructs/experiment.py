@@ -10,7 +10,7 @@ from cdktf_cdktf_provider_databricks.mlflow_experiment import (
     MlflowExperimentTags,
 )
 
-from infra.constructs.base import pin
+from infra.constructs.base import address
 from infra.constructs.workspace_file import WorkspaceFile
 
 
@@ -27,11 +27,10 @@ class Experiment:
         beside: WorkspaceFile,
     ) -> None:
         # The API makes no folders; the file's upload makes the one that the experiment is in.
-        resource = MlflowExperiment(
+        MlflowExperiment(
             scope,
-            f"experiment_{name}",
+            address(scope, "experiment", name),
             name=path,
             tags=[MlflowExperimentTags(key=key, value=value) for key, value in tags.items()],
             depends_on=[beside.resource],
         )
-        pin(resource, "experiment", name)

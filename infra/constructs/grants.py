@@ -8,7 +8,7 @@ from typing import Any, Literal
 from cdktf_cdktf_provider_databricks.grants import Grants as DatabricksGrants
 from cdktf_cdktf_provider_databricks.grants import GrantsGrant
 
-from infra.constructs.base import pin
+from infra.constructs.base import address
 
 Securable = Literal["catalog", "schema", "volume", "model"]
 
@@ -25,13 +25,12 @@ class Grants:
         securable: Any,
         privileges: Mapping[Any, Sequence[str]],
     ) -> None:
-        resource = DatabricksGrants(
+        DatabricksGrants(
             scope,
-            f"grants_{name}",
+            address(scope, "grants", name),
             grant=[
                 GrantsGrant(principal=principal, privileges=sorted(names))
                 for principal, names in privileges.items()
             ],
             **{on: securable},
         )
-        pin(resource, "grants", name)

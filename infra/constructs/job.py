@@ -27,7 +27,7 @@ from cdktf_cdktf_provider_databricks.job import (
     JobWebhookNotificationsOnFailure,
 )
 
-from infra.constructs.base import Reference, pin
+from infra.constructs.base import Reference, address
 from infra.environment import Retries
 from infra.naming import PRODUCT, Naming
 
@@ -141,7 +141,7 @@ class Job:
         told = operations.told[severity]
         resource = DatabricksJob(
             scope,
-            f"job_{name}",
+            address(scope, "job", name),
             name=operations.naming.job(name),
             description=description,
             task=[_task(task, operations.retries) for task in tasks],
@@ -157,7 +157,6 @@ class Job:
             run_as=_run_as(operations.run_as),
             tags={**operations.tags, "layer": layer},
         )
-        pin(resource, "job", name)
         self.id = Reference(resource.id)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cdktf_cdktf_provider_databricks.notebook import Notebook as DatabricksNotebook
 
-from infra.constructs.base import pin
+from infra.constructs.base import address
 
 
 class Notebook:
@@ -17,11 +17,10 @@ class Notebook:
     def __init__(self, scope: Any, *, name: str, source: Path, path: str) -> None:
         resource = DatabricksNotebook(
             scope,
-            f"notebook_{name}",
+            address(scope, "notebook", name),
             path=path,
             language="PYTHON",
             content_base64=base64.b64encode(source.read_bytes()).decode(),
         )
-        pin(resource, "notebook", name)
         # By reference, so that what runs the notebook is deployed after it.
         self.path: Any = resource.path

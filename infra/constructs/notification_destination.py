@@ -14,7 +14,7 @@ from cdktf_cdktf_provider_databricks.notification_destination import (
     NotificationDestinationConfigSlack,
 )
 
-from infra.constructs.base import Reference, pin
+from infra.constructs.base import Reference, address
 
 
 class NotificationDestination:
@@ -40,7 +40,6 @@ class NotificationDestination:
             pagerduty = NotificationDestinationConfigPagerduty(integration_key=pagerduty_key)
             config = NotificationDestinationConfigA(pagerduty=pagerduty)
         resource = DatabricksNotificationDestination(
-            scope, f"destination_{name}", display_name=display_name, config=config
+            scope, address(scope, "destination", name), display_name=display_name, config=config
         )
-        pin(resource, "destination", name)
         self.id = Reference(resource.id)

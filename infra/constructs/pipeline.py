@@ -16,7 +16,7 @@ from cdktf_cdktf_provider_databricks.pipeline import (
     PipelineRunAs,
 )
 
-from infra.constructs.base import Reference, pin
+from infra.constructs.base import Reference, address
 from infra.constructs.job import Operations
 
 PIPELINE_SEVERITY = "warning"
@@ -39,7 +39,7 @@ class Pipeline:
     ) -> None:
         resource = DatabricksPipeline(
             scope,
-            f"pipeline_{name}",
+            address(scope, "pipeline", name),
             name=operations.naming.pipeline(name),
             catalog=catalog,
             schema=schema,
@@ -56,7 +56,6 @@ class Pipeline:
             budget_policy_id=operations.budget_policy,
             run_as=_run_as(operations.run_as),
         )
-        pin(resource, "pipeline", name)
         self.id = Reference(resource.id)
 
 

@@ -17,7 +17,7 @@ from cdktf_cdktf_provider_databricks.quality_monitor import (
     QualityMonitorTimeSeries,
 )
 
-from infra.constructs.base import literal, pin
+from infra.constructs.base import address, literal
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class QualityMonitor:
         cron: str | None,
         failure_emails: Any | None,
     ) -> None:
-        resource = DatabricksQualityMonitor(
+        DatabricksQualityMonitor(
             scope,
-            f"monitor_{name}",
+            address(scope, "monitor", name),
             table_name=table,
             output_schema_name=output_schema,
             assets_dir=assets,
@@ -73,7 +73,6 @@ class QualityMonitor:
             notifications=_notifications(failure_emails),
             skip_builtin_dashboard=True,
         )
-        pin(resource, "monitor", name)
 
 
 def _schedule(cron: str | None) -> Any:

@@ -8,7 +8,7 @@ from cdktf_cdktf_provider_databricks.registered_model import (
     RegisteredModel as DatabricksRegisteredModel,
 )
 
-from infra.constructs.base import keep, pin
+from infra.constructs.base import address, keep
 
 
 class RegisteredModel:
@@ -25,9 +25,9 @@ class RegisteredModel:
         owner: Any,
         prevent_destroy: bool,
     ) -> None:
-        resource = DatabricksRegisteredModel(
+        DatabricksRegisteredModel(
             scope,
-            f"model_{name}",
+            address(scope, "model", name),
             catalog_name=catalog,
             schema_name=schema,
             name=name,
@@ -35,4 +35,3 @@ class RegisteredModel:
             owner=owner,
             lifecycle=keep(prevent_destroy, ["aliases"]),
         )
-        pin(resource, "model", name)

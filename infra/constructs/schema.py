@@ -6,7 +6,7 @@ from typing import Any
 
 from cdktf_cdktf_provider_databricks.schema import Schema as DatabricksSchema
 
-from infra.constructs.base import keep, pin
+from infra.constructs.base import address, keep
 
 
 class Schema:
@@ -26,7 +26,7 @@ class Schema:
     ) -> None:
         self._resource = DatabricksSchema(
             scope,
-            f"schema_{name}",
+            address(scope, "schema", name),
             catalog_name=catalog,
             name=name,
             comment=comment,
@@ -36,6 +36,5 @@ class Schema:
             enable_predictive_optimization="ENABLE",
             lifecycle=keep(prevent_destroy),
         )
-        pin(self._resource, "schema", name)
         self.name: Any = self._resource.name
         self.full_name: Any = self._resource.id

@@ -8,7 +8,7 @@ from typing import Any
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_databricks.model_serving import ModelServing, ModelServingTags
 
-from infra.constructs.base import pin
+from infra.constructs.base import address
 
 
 class ServingEndpoint:
@@ -23,12 +23,11 @@ class ServingEndpoint:
         tags: Mapping[str, str],
         budget_policy: Any | None,
     ) -> None:
-        resource = ModelServing(
+        ModelServing(
             scope,
-            f"endpoint_{name}",
+            address(scope, "endpoint", name),
             name=endpoint,
             budget_policy_id=budget_policy,
             tags=[ModelServingTags(key=key, value=value) for key, value in tags.items()],
             lifecycle=TerraformResourceLifecycle(ignore_changes=["config"]),
         )
-        pin(resource, "endpoint", name)

@@ -9,7 +9,7 @@ from typing import Any
 from cdktf_cdktf_provider_databricks.sql_table import SqlTable as DatabricksSqlTable
 from cdktf_cdktf_provider_databricks.sql_table import SqlTableColumn
 
-from infra.constructs.base import Reference, keep, pin
+from infra.constructs.base import Reference, address, keep
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class SqlTable:
         warehouse: Reference,
         prevent_destroy: bool,
     ) -> None:
-        resource = DatabricksSqlTable(
+        DatabricksSqlTable(
             scope,
-            f"table_{name}",
+            address(scope, "table", name),
             catalog_name=catalog,
             schema_name=schema,
             name=name,
@@ -61,4 +61,3 @@ class SqlTable:
             # Another way to run the same DDL is no change of the table.
             lifecycle=keep(prevent_destroy, ["properties", "warehouse_id"]),
         )
-        pin(resource, "table", name)

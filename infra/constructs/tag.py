@@ -8,7 +8,7 @@ from typing import Any, Literal
 from cdktf_cdktf_provider_databricks.entity_tag_assignment import EntityTagAssignment
 from cdktf_cdktf_provider_databricks.tag_policy import TagPolicy, TagPolicyValues
 
-from infra.constructs.base import keep, pin
+from infra.constructs.base import address, keep
 
 
 class Tag:
@@ -24,15 +24,14 @@ class Tag:
         key: str,
         value: str,
     ) -> None:
-        resource = EntityTagAssignment(
+        EntityTagAssignment(
             scope,
-            f"tag_{name}_{key}",
+            address(scope, "tag", f"{name}_{key}"),
             entity_type=on,
             entity_name=entity,
             tag_key=key,
             tag_value=value,
         )
-        pin(resource, "tag", f"{name}_{key}")
 
 
 class GovernedTag:
@@ -47,12 +46,11 @@ class GovernedTag:
         values: Sequence[str],
         prevent_destroy: bool,
     ) -> None:
-        resource = TagPolicy(
+        TagPolicy(
             scope,
-            f"governed_tag_{key}",
+            address(scope, "governed_tag", key),
             tag_key=key,
             description=description,
             values=[TagPolicyValues(name=value) for value in values],
             lifecycle=keep(prevent_destroy),
         )
-        pin(resource, "governed_tag", key)

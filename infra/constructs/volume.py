@@ -6,7 +6,7 @@ from typing import Any
 
 from cdktf_cdktf_provider_databricks.volume import Volume as DatabricksVolume
 
-from infra.constructs.base import keep, pin
+from infra.constructs.base import address, keep
 
 
 class Volume:
@@ -25,7 +25,7 @@ class Volume:
     ) -> None:
         self._resource = DatabricksVolume(
             scope,
-            f"volume_{name}",
+            address(scope, "volume", name),
             catalog_name=catalog,
             schema_name=schema,
             name=name,
@@ -34,7 +34,6 @@ class Volume:
             owner=owner,
             lifecycle=keep(prevent_destroy),
         )
-        pin(self._resource, "volume", name)
         self.full_name: Any = self._resource.id
 
     @property

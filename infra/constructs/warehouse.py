@@ -11,7 +11,7 @@ from cdktf_cdktf_provider_databricks.sql_endpoint import (
     SqlEndpointTagsCustomTags,
 )
 
-from infra.constructs.base import Reference, pin
+from infra.constructs.base import Reference, address
 
 
 class Warehouse:
@@ -29,7 +29,7 @@ class Warehouse:
     ) -> None:
         resource = SqlEndpoint(
             scope,
-            "warehouse_main",
+            address(scope, "warehouse", "main"),
             name=name,
             cluster_size=size,
             auto_stop_mins=auto_stop_minutes,
@@ -44,5 +44,4 @@ class Warehouse:
                 ]
             ),
         )
-        pin(resource, "warehouse", "main")
         self.id = Reference(resource.id)

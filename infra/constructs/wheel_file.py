@@ -8,7 +8,7 @@ from typing import Any
 from cdktf import AssetType, TerraformAsset, TerraformResourceLifecycle
 from cdktf_cdktf_provider_databricks.file import File
 
-from infra.constructs.base import pin
+from infra.constructs.base import address
 from infra.constructs.volume import Volume
 
 
@@ -21,11 +21,10 @@ class WheelFile:
         )
         self._resource = File(
             scope,
-            "file_wheel",
+            address(scope, "file", "wheel"),
             path=path,
             source=asset.path,
             depends_on=[volume.resource],
             # The old one goes only when the new one is there.
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         )
-        pin(self._resource, "file", "wheel")

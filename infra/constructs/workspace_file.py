@@ -8,7 +8,7 @@ from typing import Any
 
 from cdktf_cdktf_provider_databricks.workspace_file import WorkspaceFile as DatabricksWorkspaceFile
 
-from infra.constructs.base import pin
+from infra.constructs.base import address
 
 
 class WorkspaceFile:
@@ -17,11 +17,10 @@ class WorkspaceFile:
     def __init__(self, scope: Any, *, name: str, source: Path, path: str) -> None:
         self._resource = DatabricksWorkspaceFile(
             scope,
-            f"file_{name}",
+            address(scope, "file", name),
             path=path,
             content_base64=base64.b64encode(source.read_bytes()).decode(),
         )
-        pin(self._resource, "file", name)
 
     @property
     def resource(self) -> Any:

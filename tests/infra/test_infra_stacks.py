@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from health_monitor.spec import DefinitionErrors
 
+from infra.constructs.base import address
 from infra.environment import SilverPipeline, load_environment
 from infra.paths import ROOT
 from infra.stack_order import ALL_STACKS, DEPENDS_ON
@@ -178,6 +179,18 @@ def test_logical_ids_are_fixed_and_say_what_they_are(stacks_of: dict[str, Stacks
         # cdktf's own names end in a hash of the path; a fixed one does not.
         assert re.fullmatch(r"[a-z]+_[a-z0-9_]+", name), f"{kind}.{name}"
         assert not re.search(r"_[0-9A-F]{8}$", name), f"{kind}.{name}"
+
+
+def test_a_resource_stands_in_its_stack_under_a_name_that_terraform_takes() -> None:
+    from cdktf import App, TerraformStack
+
+    stack = TerraformStack(App(), "one")
+    assert address(stack, "job", "bronze_setup") == "job_bronze_setup"
+    with pytest.raises(TypeError, match=r"job x stands in App, which is no stack"):
+        address(App(), "job", "x")
+    for name in ("two words", "a.b", "ä", "x" * 300):
+        with pytest.raises(ValueError, match=r"is no Terraform name: letters, digits"):
+            address(stack, "job", name)
 
 
 def test_what_holds_data_cannot_be_destroyed_outside_local(stacks_of: dict[str, Stacks]) -> None:
