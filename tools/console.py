@@ -35,7 +35,7 @@ class Step:
     started: float = field(default_factory=time.monotonic)
     detail: str = ""
     shown: float = 0.0
-    is_silent: bool = False
+    is_beside: bool = False
     ended: float | None = None
 
     def say(self, detail: str) -> None:
@@ -44,9 +44,10 @@ class Step:
             return
         self.detail = detail
         now = time.monotonic()
-        if not (self.is_silent or self.console.is_terminal) and now - self.shown >= 10:
+        if not self.console.is_terminal and now - self.shown >= 10:
             self.shown = now
-            self.console.print(f"    {self.elapsed():4.0f} s  {escape(detail)}", highlight=False)
+            text = escape(f"{self.title}: {detail}" if self.is_beside else detail)
+            self.console.print(f"    {self.elapsed():4.0f} s  {text}", highlight=False)
 
     def elapsed(self) -> float:
         return (self.ended or time.monotonic()) - self.started
@@ -83,15 +84,15 @@ class Steps:
     def begin(self, title: str, action: Callable[[Step], T]) -> Begun[T]:
         """Begin a step beside those that follow; ``end`` waits for it.
 
-        It shows nothing before, and does not keep a process alive that ends without it.
+        Its progress names it, and it does not keep a process alive that ends without it.
         """
-        begun = Begun[T](Step(title, self.console, is_silent=True))
+        begun = Begun[T](Step(title, self.console, is_beside=True))
         Thread(target=begun.run, args=(action,), name=title, daemon=True).start()
         return begun
 
     def end(self, begun: Begun[T]) -> T:
         """Wait for a step that was begun, as for any other; what its action gave or raised."""
-        begun.step.is_silent = False
+        begun.step.is_beside = False
         with self.step(begun.step.title, begun.step):
             return begun.outcome.result()
 

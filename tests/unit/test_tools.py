@@ -157,12 +157,12 @@ def test_independent_cost_on_a_case_done_by_hand(tmp_path: Path) -> None:
 
 
 def test_a_step_beside_others_is_shown_when_its_turn_comes_and_timed_by_its_own_end() -> None:
-    steps, text = Steps(Console(file=io.StringIO(), width=100)), "half"
+    steps = Steps(Console(file=io.StringIO(), width=100))
     may_end, has_ended = threading.Event(), threading.Event()
 
     def work(step: Step) -> int:
-        step.say(text)
         may_end.wait(10)
+        step.say("half")
         has_ended.set()
         return 7
 
@@ -174,8 +174,8 @@ def test_a_step_beside_others_is_shown_when_its_turn_comes_and_timed_by_its_own_
     assert steps.end(begun) == 7
     output = steps.console.file
     assert isinstance(output, io.StringIO)
-    shown = [line.split()[:2] for line in output.getvalue().splitlines()]
-    assert shown == [["other", "..."], ["done", "other"], ["slow", "..."], ["done", "slow"]]
+    shown = [line.split(" in ")[0].strip() for line in output.getvalue().splitlines()]
+    assert shown == ["other ...", "0 s  slow: half", "done other", "slow ...", "done slow"]
     assert steps.seconds["slow"] < steps.seconds["other"]
 
 
