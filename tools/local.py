@@ -52,8 +52,10 @@ def run(options: Options, steps: Steps) -> None:
         with steps.step("Emulator and state backend"):
             endpoint = services.start_state_backend()
             workspace = services.start_workspace()
-        # A deploy needs no system table, and the import no resource.
+        # A deploy needs no system table, and the import no resource; but what is wrong with a
+        # person's own files is said before anything is deployed.
         coming = steps.begin("System tables", lambda step: _bring(options, workspace, step))
+        brought = steps.end(coming) if options.system_tables else None
         variables = deploying.variables(workspace, endpoint)
         with steps.step("Terraform provider") as step:
             provider, extra = deploying.choose_provider()
@@ -61,7 +63,7 @@ def run(options: Options, steps: Steps) -> None:
             deploying.keep_for_clients(variables | extra)
         with steps.step("Deploy with cdktf") as step:
             changed = deploying.deploy(variables | extra, step.say)
-        folder, imported = steps.end(coming)
+        folder, imported = brought or steps.end(coming)
         if changed:
             source.note(setup_done=False)
         client = _client(workspace)
