@@ -22,7 +22,7 @@ ARTIFACTS_VOLUME = "artifacts"
 
 
 def logical_id(kind: str, name: str) -> str:
-    """The Terraform name of a resource; it holds when the construct moves."""
+    """The Terraform name of a resource, and the id of its construct in the stack."""
     return f"{kind}_{name}"
 
 

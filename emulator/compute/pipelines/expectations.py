@@ -77,9 +77,10 @@ def check(frame: Any, dataset: str, expectations: Sequence[Expectation]) -> Chec
 
 def raise_failure(error: Exception, checked: Iterable[Checked]) -> None:
     """Raise what stopped a write, if an expectation did; of a lone task Spark tells no cause."""
+    text = str(error)
     for rules in checked:
         can_stop = any(rule.action == "fail" for rule in rules.expectations)
-        if rules.marker in str(error) or (can_stop and "TASK_WRITE_FAILED" in str(error)):
+        if can_stop and (rules.marker in text or "TASK_WRITE_FAILED" in text):
             failure = rules.failure()
             if failure is not None:
                 raise failure from error

@@ -127,20 +127,17 @@ class News:
 
     def _first(self, wanted: DataFrame) -> Outcome:
         """All rows, into a table (or a day of it) that has none: nothing to compare with."""
+        from pyspark.sql import functions as F
+
         if row_count(self.spark, self.source) == 0:
             return Outcome(0, False, None)
         before = row_count(self.spark, self.target)
-        self._append(wanted)
+        writer = wanted.withColumn("ingested_at", F.lit(self.now)).write.mode("append")
+        writer.option("mergeSchema", "true").saveAsTable(self.target)
         mark = None
         if self._watermark:
             mark = high_water(self.spark.table(self.target), self._watermark, self.now)
         return Outcome(row_count(self.spark, self.target) - before, True, mark)
-
-    def _append(self, rows: DataFrame) -> None:
-        from pyspark.sql import functions as F
-
-        writer = rows.withColumn("ingested_at", F.lit(self.now)).write.mode("append")
-        writer.option("mergeSchema", "true").saveAsTable(self.target)
 
     def _merge(self, wanted: DataFrame, table: DataFrame, twins: Bound | None) -> Mapping[str, Any]:
         """Make bronze hold these rows too, in one statement; gives how many it wrote."""

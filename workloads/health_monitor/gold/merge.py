@@ -19,8 +19,8 @@ def merge_statement(
 ) -> str:
     """Make the rows of the touched values (all, when None) equal to those of a view or query.
 
-    The merge is given the differences only: of what it is given, Delta looks for the files three
-    times, and rewrites each that has a match.
+    The merge is given the differences only: Delta asks for its source up to three times, and
+    rewrites what has a match there (docs/decisions/0021-merges-are-given-differences.md).
     """
     table = full_name(catalog, definition.table)
     on, there = [f"t.{quoted(name)} = s.{quoted(name)}" for name in definition.key], table
