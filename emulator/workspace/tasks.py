@@ -10,11 +10,13 @@ from typing import Any
 MODULE = __name__
 
 
-def refresh_monitor(spark: Any, monitor: dict[str, Any], at_ms: int) -> dict[str, Any]:
+def refresh_monitor(
+    spark: Any, monitor: dict[str, Any], at_ms: int, seen: dict[str, Any] | None
+) -> dict[str, Any]:
     """Compute a quality monitor's metric tables."""
     from emulator.services.monitoring.engine import refresh
 
-    return refresh(spark, monitor, now=datetime.fromtimestamp(at_ms / 1000, UTC))
+    return refresh(spark, monitor, now=datetime.fromtimestamp(at_ms / 1000, UTC), seen=seen)
 
 
 def import_system_tables(spark: Any, folder: str, progress: Callable[[str], None]) -> Any:

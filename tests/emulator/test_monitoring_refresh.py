@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from emulator.services.monitoring import MonitorError, refresh
+from emulator.services.monitoring.changes import CHANGE_FEED
 
 pytestmark = pytest.mark.spark
 
+DAY_AND_WEEK = ["1 day", "1 week"]
+WEEKS = {"2026-10-26", "2026-11-02"}
 NOW = datetime(2026, 11, 5, 12, tzinfo=UTC)
 PROFILE = (
     "window log_type logging_table_commit_version monitor_version granularity slice_key "
@@ -75,6 +78,15 @@ def add(spark: Any, schema: str, day: str, rows: list[tuple[str, int]]) -> None:
     spark.sql(f"INSERT INTO {schema}.usage VALUES {values}")
 
 
+def metrics(spark: Any, done: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+    """The rows of both tables as text, without the version of the table that was read."""
+    profiles = spark.table(done["profile_table"]).drop("logging_table_commit_version")
+    frames = (profiles, spark.table(done["drift_table"]))
+    texts = (frame.selectExpr("date(window.start)", "to_json(struct(*))") for frame in frames)
+    found = [sorted((str(day), text) for day, text in frame.collect()) for frame in texts]
+    return found[0], found[1]
+
+
 def test_a_refresh_writes_profile_and_drift_and_a_second_one_replaces(
     spark: Any, schema: str
 ) -> None:
@@ -125,6 +137,51 @@ def test_a_refresh_writes_profile_and_drift_and_a_second_one_replaces(
     assert totals == {"11-01": 14.0, "11-02": 30.0, "11-04": 7.0, "12-02": 9.0}
     moved = drifts.where("column_name = ':table' AND slice_key IS NULL").collect()
     assert [(r["window"]["start"].day, r["change"]) for r in moved] == [(2, 30 - 14)]
+
+
+def test_a_refresh_computes_what_changed_and_agrees_with_one_of_everything(
+    spark: Any, schema: str
+) -> None:
+    spark.sql(f"ALTER TABLE {schema}.usage SET TBLPROPERTIES ('{CHANGE_FEED}' = true)")
+    body = monitor(schema, time_series={"timestamp_col": "at", "granularities": DAY_AND_WEEK})
+    first = refresh(spark, body, now=NOW)
+    nothing = refresh(spark, body, now=NOW, seen=first["seen"])
+    assert (nothing["windows"], nothing["rows"]) == (0, 0)
+
+    # A correction on the 1st, which the 2nd is compared with; all of the 4th goes; the 6th comes.
+    spark.sql(f"UPDATE {schema}.usage SET cost = cost + 1 WHERE at < '2026-11-01 00:30'")
+    spark.sql(f"DELETE FROM {schema}.usage WHERE at >= '2026-11-04'")
+    add(spark, schema, "2026-11-06", [("C", 5)])
+    later = datetime(2026, 11, 7, tzinfo=UTC)
+    done = refresh(spark, body, now=later, seen=first["seen"])
+    # The days of the 1st and the 6th, and both weeks; nothing is left of the 4th to count.
+    assert (done["windows"], done["rows"]) == (4, 6)
+    found = metrics(spark, done)
+    assert {day for day, *_ in found[0]} == {"2026-11-01", "2026-11-02", "2026-11-06"} | WEEKS
+
+    for name in ("profile_table", "drift_table"):
+        spark.sql(f"DROP TABLE {done[name]}")
+    assert metrics(spark, refresh(spark, body, now=later)) == found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT OVERWRITE {table} SELECT at, sku, cost + 1, n, tags FROM {table}",
+        "ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableChangeDataFeed' = false)",
+        "CREATE OR REPLACE TABLE {table} AS SELECT * FROM {table}",
+    ],
+)
+def test_all_is_computed_when_the_feed_does_not_tell_what_changed(
+    spark: Any, schema: str, change: str
+) -> None:
+    table = f"{schema}.usage"
+    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('{CHANGE_FEED}' = true)")
+    first = refresh(spark, monitor(schema), now=NOW)
+    spark.sql(change.format(table=table))
+    assert refresh(spark, monitor(schema), now=NOW, seen=first["seen"])["windows"] == 3
+    other = refresh(spark, monitor(schema, monitor_version=4), now=NOW, seen=first["seen"])
+    assert other["windows"] == 3
 
 
 def test_a_baseline_is_compared_with_every_window(spark: Any, schema: str) -> None:

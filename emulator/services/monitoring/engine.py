@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from emulator.services.monitoring.changes import Seen, look
 from emulator.services.monitoring.config import TABLE_ROW, MonitorConfig, parse_monitor
 from emulator.services.monitoring.custom import Aggregates, add_derived, add_drift, quote
 from emulator.services.monitoring.drift import drift
 from emulator.services.monitoring.grouping import Array, Grouping, Label
 from emulator.services.monitoring.profile import Column, Profile, profile
-from emulator.services.monitoring.source import Source, moment_sql, open_source
+from emulator.services.monitoring.source import Source, open_source
 from emulator.services.monitoring.tables import BASE, CURRENT, ROW, Blocks, columns_delta
+from emulator.services.monitoring.windows import Span, moment_sql
 
 Pair = tuple[int, int, bool]
 _THREADS = 2
@@ -28,20 +30,29 @@ _LOCAL_PROJECTION = "org.apache.spark.sql.catalyst.optimizer.ConvertToLocalRelat
 _HEAVY = ("quantiles", "frequent_items", "non_null_columns")
 
 
-def refresh(spark: Any, monitor: dict[str, Any], *, now: datetime) -> dict[str, Any]:
+def refresh(
+    spark: Any, monitor: dict[str, Any], *, now: datetime, seen: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Compute the monitor's windows and write both tables.
 
-    Gives ``profile_table``, ``drift_table``, ``windows`` computed, ``rows`` read, and
+    With what the refresh before has ``seen``, only windows that changed since. Gives
+    ``profile_table``, ``drift_table``, ``windows`` computed, ``rows`` read, ``seen``, and
     ``left_out``: what the monitor asks for and this engine does not compute.
     """
     config = parse_monitor(monitor)
     now = now.astimezone(UTC)
-    source = open_source(spark, config, now)
-    computed = _Refresh(spark, config, source, now)
-    computed.profile_columns()
-    computed.profile_tables()
-    with _large_local_relations(spark):
-        computed.write()
+    state = look(spark, config.table, config.version, now)
+    on_record = _windows_on_record(spark, config)
+    # What a baseline holds counts in every window.
+    is_kept = bool(on_record) and spark.catalog.tableExists(config.drift_table)
+    before = Seen.parse(seen) if seen and is_kept and not config.baseline else None
+    source = open_source(spark, config, state, before)
+    computed = _Refresh(spark, config, source, state, on_record)
+    if not source.is_settled:
+        computed.profile_columns()
+        computed.profile_tables()
+        with _large_local_relations(spark):
+            computed.write()
     left_out = []
     if config.label_column:
         left_out.append("model quality metrics of inference_log (label_col)")
@@ -53,6 +64,7 @@ def refresh(spark: Any, monitor: dict[str, Any], *, now: datetime) -> dict[str, 
         "windows": computed.windows(),
         "rows": source.rows,
         "left_out": left_out,
+        "seen": state.document(),
     }
 
 
@@ -83,13 +95,20 @@ class _GroupFacts:
 class _Refresh:
     """One refresh while it runs."""
 
-    def __init__(self, spark: Any, config: MonitorConfig, source: Source, now: datetime) -> None:
+    def __init__(
+        self,
+        spark: Any,
+        config: MonitorConfig,
+        source: Source,
+        state: Seen,
+        on_record: set[tuple[str, datetime]],
+    ) -> None:
         self._spark = spark
         self._config = config
         self._source = source
-        self._now = now
-        self._blocks = Blocks(config, now, _commit_version(spark, config.table))
-        self._kept = _windows_on_record(spark, config)
+        self._now = state.at
+        self._blocks = Blocks(config, state.at, state.table_version)
+        self._kept = on_record
         self._facts: list[_GroupFacts] = []
         self._profiles: list[pa.Table] = []
         self._drifts: list[pa.Table] = []
@@ -142,7 +161,8 @@ class _Refresh:
             compared = self._profile_frame(light, extra, everything, aggregates)
             drifts = add_drift(drifts, compared, config, (ROW, CURRENT, BASE))
         if self._source.spans or config.baseline:
-            self._replace(drifts.drop(CURRENT, BASE), config.drift_table, self._window_predicate())
+            predicate = self._window_predicate(Span.is_compared)
+            self._replace(drifts.drop(CURRENT, BASE), config.drift_table, predicate)
 
     def windows(self) -> int:
         """How many windows were written."""
@@ -198,13 +218,15 @@ class _Refresh:
         """Whether a group is part of the result, or was computed only to compare with."""
         if label.is_baseline or label.granularity is None or label.start is None:
             return True
-        first = next(s.first for s in self._source.spans if s.granularity == label.granularity)
-        return label.start >= first
+        return self._span(label).is_profiled(label.start)
+
+    def _span(self, label: Label) -> Span:
+        return next(s for s in self._source.spans if s.granularity == label.granularity)
 
     def _is_wanted(self, labels: list[Label], pair: Pair) -> bool:
         """Whether both sides of a comparison are in the profile table."""
         current, base = labels[pair[0]], labels[pair[1]]
-        if not self._is_written(current):
+        if current.start is not None and not self._span(current).is_compared(current.start):
             return False
         on_record = base.granularity and (base.granularity.text, base.start) in self._kept
         return self._is_written(base) or bool(on_record)
@@ -234,14 +256,13 @@ class _Refresh:
         writer.option("replaceWhere", predicate).saveAsTable(table)
 
     def _profile_predicate(self) -> str:
-        return f"log_type = 'BASELINE' OR {self._window_predicate()}"
+        return f"log_type = 'BASELINE' OR {self._window_predicate(Span.is_profiled)}"
 
-    def _window_predicate(self) -> str:
+    def _window_predicate(self, belongs: Callable[[Span, datetime], bool]) -> str:
         if not self._source.spans:
             return f"(granularity IS NULL AND window.start = {moment_sql(self._now)})"
         return " OR ".join(
-            f"(granularity = '{span.granularity.text}' "
-            f"AND window.start >= {moment_sql(span.first)})"
+            f"(granularity = '{span.granularity.text}' AND {_starts(span, belongs)})"
             for span in self._source.spans
         )
 
@@ -257,8 +278,12 @@ def _sides(pairs: list[Pair]) -> tuple[Array, Array]:
     return sides[:, 0], sides[:, 1]
 
 
-def _commit_version(spark: Any, table: str) -> int:
-    return int(spark.sql(f"DESCRIBE HISTORY {table} LIMIT 1").collect()[0]["version"])
+def _starts(span: Span, belongs: Callable[[Span, datetime], bool]) -> str:
+    """SQL: whether a row of a metric table is of a window that is replaced."""
+    if span.read is None:
+        return f"window.start >= {moment_sql(span.first)}"
+    starts = ", ".join(moment_sql(start) for start in span.read if belongs(span, start))
+    return f"window.start IN ({starts or 'NULL'})"
 
 
 def _windows_on_record(spark: Any, config: MonitorConfig) -> set[tuple[str, datetime]]:

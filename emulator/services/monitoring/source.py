@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from emulator.services.monitoring.changes import Seen, narrowed
 from emulator.services.monitoring.config import MonitorConfig, MonitorError
 from emulator.services.monitoring.custom import quote
 from emulator.services.monitoring.grouping import (
@@ -22,24 +23,11 @@ from emulator.services.monitoring.grouping import (
     windows,
 )
 from emulator.services.monitoring.profile import Column, Family, make_column
-from emulator.services.monitoring.windows import Granularity
+from emulator.services.monitoring.windows import Granularity, Span, moment_sql
 
 LOOKBACK = timedelta(days=30)
 _CELLS_AT_ONCE = 12_000_000
 _TIME, _BASELINE = "__time", "__baseline"
-
-
-@dataclass(frozen=True)
-class Span:
-    """The windows of one granularity that a refresh computes: from the first one on."""
-
-    granularity: Granularity
-    first: datetime
-
-    @property
-    def compared_from(self) -> datetime:
-        """One window earlier, which the first one is compared to."""
-        return self.granularity.preceding(self.first)
 
 
 @dataclass
@@ -52,7 +40,11 @@ class Source:
     fields: Sequence[Any]
     spans: list[Span]
     rows: int
-    has_baseline: bool
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every window is on record as it is."""
+        return bool(self.spans) and all(span.stale == frozenset() for span in self.spans)
 
     def chunks(self) -> Iterator[tuple[list[Grouping], list[Column]]]:
         """Columns, as many at once as memory allows, each time with the rows' groups."""
@@ -129,8 +121,7 @@ class Source:
         ]
 
     def _window(self, span: Span) -> str:
-        start = span.granularity.start_sql(_TIME)
-        return f"CASE WHEN {_TIME} >= {moment_sql(span.compared_from)} THEN {start} END"
+        return f"CASE WHEN {_is_read(span)} THEN {span.granularity.start_sql(_TIME)} END"
 
     def _window_structs(self) -> str:
         empty = (
@@ -164,7 +155,7 @@ class Source:
         return f"array('{ALL_MODELS}', CAST({quote(self.config.model_column)} AS STRING))"
 
 
-def open_source(spark: Any, config: MonitorConfig, now: datetime) -> Source:
+def open_source(spark: Any, config: MonitorConfig, state: Seen, before: Seen | None) -> Source:
     """Find the windows to compute and the rows in them.
 
     The 30 days end at the newest row rather than at ``now``: an account may have been exported
@@ -184,15 +175,16 @@ def open_source(spark: Any, config: MonitorConfig, now: datetime) -> Source:
     spans: list[Span] = []
     if config.timestamp_column:
         time = f"CAST({quote(config.timestamp_column)} AS TIMESTAMP)"
-        frame = frame.withColumn(_TIME, F.expr(time)).where(f"{_TIME} <= {moment_sql(now)}")
+        frame = frame.withColumn(_TIME, F.expr(time)).where(f"{_TIME} <= {moment_sql(state.at)}")
         newest = frame.agg(F.max(_TIME).alias("newest")).toArrow().column(0)[0].as_py()
-        spans = [_span(granularity, newest or now) for granularity in config.granularities]
-        earliest = min(span.compared_from for span in spans)
-        frame = frame.where(f"{_TIME} >= {moment_sql(earliest)}")
+        spans = [_span(granularity, newest or state.at) for granularity in config.granularities]
+        if before is not None and newest is not None:
+            spans = narrowed(spark, config.table, time, spans, newest, before, state)
+        frame = frame.where(" OR ".join(f"({_is_read(span)})" for span in spans))
     if config.baseline:
         baseline = spark.read.table(config.baseline).withColumn(_BASELINE, F.lit(True))
         frame = frame.unionByName(baseline, allowMissingColumns=True)
-    return Source(spark, config, frame, fields, spans, frame.count(), bool(config.baseline))
+    return Source(spark, config, frame, fields, spans, frame.count())
 
 
 def family(data_type: Any) -> Family:
@@ -212,8 +204,13 @@ def family(data_type: Any) -> Family:
     return "other"
 
 
-def moment_sql(moment: datetime) -> str:
-    return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00:00'"
+def _is_read(span: Span) -> str:
+    """SQL: whether a row is in a window that a refresh needs."""
+    reaches = f"{_TIME} >= {moment_sql(span.compared_from)}"
+    if span.read is None:
+        return reaches
+    starts = ", ".join(moment_sql(start) for start in span.read) or "NULL"
+    return f"{reaches} AND {span.granularity.start_sql(_TIME)} IN ({starts})"
 
 
 def _span(granularity: Granularity, newest: datetime) -> Span:

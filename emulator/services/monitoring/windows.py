@@ -75,3 +75,41 @@ class Granularity:
     @property
     def _origin(self) -> int:
         return _FIXED_MONDAY if self.unit == "week" else 0
+
+
+def moment_sql(moment: datetime) -> str:
+    return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00:00'"
+
+
+@dataclass(frozen=True)
+class Span:
+    """The windows of one granularity that a refresh computes: from the first one on.
+
+    ``stale``, where known, says which of them; the others are on record as they are.
+    """
+
+    granularity: Granularity
+    first: datetime
+    stale: frozenset[datetime] | None = None
+
+    @property
+    def compared_from(self) -> datetime:
+        """One window earlier, which the first one is compared to."""
+        return self.granularity.preceding(self.first)
+
+    def is_profiled(self, start: datetime) -> bool:
+        return start >= self.first and (self.stale is None or start in self.stale)
+
+    def is_compared(self, start: datetime) -> bool:
+        """Whether a window or the one that it is compared to is profiled anew."""
+        before = self.granularity.preceding(start)
+        is_new = self.stale is None or start in self.stale or before in self.stale
+        return start >= self.first and is_new
+
+    @property
+    def read(self) -> list[datetime] | None:
+        """The windows whose rows are needed; None for all from ``compared_from`` on."""
+        if self.stale is None:
+            return None
+        steps = (self.granularity.preceding, self.granularity.following)
+        return sorted(self.stale.union(*({step(s) for s in self.stale} for step in steps)))

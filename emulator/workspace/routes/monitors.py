@@ -18,6 +18,7 @@ router = APIRouter()
 API = "/api/2.1/unity-catalog/tables/{table_name}/monitor"
 KIND = "monitor"  # document: MonitorInfo, by the table's full name
 REFRESH = "monitor_refresh"
+SEEN = "monitor_seen"  # document: what the last refresh has read, by the table's full name
 PROFILES = ("snapshot", "time_series", "inference_log")
 FIELDS = (
     "assets_dir", "output_schema_name", "baseline_table_name", "custom_metrics",
@@ -87,7 +88,9 @@ def update(here: Here, table_name: str, body: JsonBody) -> Document:
 @router.delete(API)
 def delete(here: Here, table_name: str) -> Document:
     """The monitor ends; the tables that it wrote stay, as on Databricks."""
-    here.store.delete(KIND, monitor_of(here, table_name)["table_name"])
+    table_name = monitor_of(here, table_name)["table_name"]
+    here.store.delete(KIND, table_name)
+    here.store.delete(SEEN, table_name)
     return {}
 
 
@@ -131,7 +134,12 @@ def run_refresh(here: Here, table_name: str) -> Document:
 def _refresh(here: Workspace, monitor: Document, document: Document) -> None:
     key = document["key"]
     here.store.put(REFRESH, key, {**document, "state": "RUNNING"})
-    arguments = {"monitor": monitor, "at_ms": document["start_time_ms"]}
+    table_name = document["table_name"]
+    arguments = {
+        "monitor": monitor,
+        "at_ms": document["start_time_ms"],
+        "seen": here.store.get(SEEN, table_name),
+    }
     spec = TaskSpec(
         kind="module",
         payload={"module": tasks.MODULE, "function": "refresh_monitor", "arguments": arguments},
@@ -141,6 +149,8 @@ def _refresh(here: Workspace, monitor: Document, document: Document) -> None:
         result = here.compute.run_task(spec, cancel=here.cancels[key])
         state = {"SUCCESS": "SUCCESS", "CANCELED": "CANCELED"}.get(result.status, "FAILED")
         message = result.error
+        if result.succeeded and here.store.get(KIND, table_name) is not None:
+            here.store.put(SEEN, table_name, result.value["seen"])
     except Exception as error:  # noqa: BLE001 - a refresh that cannot run has failed
         state, message = "FAILED", str(error)
     here.cancels.pop(key, None)
