@@ -103,6 +103,7 @@ class Platform:
         self.definitions: Definitions = load_definitions(root)
         self._folder = folder
         self._server = SparkServer(Settings(state=folder, jars=JARS))
+        self._refreshed = False
         self.spark: Any = None
 
     def __enter__(self) -> Platform:
@@ -142,6 +143,7 @@ class Platform:
         with timing.layer("gold"):
             said = self._call(entry_points.gold_refresh, currency=CURRENCY)
         timing.tables |= timed(said)
+        self._refreshed = True
         return timing
 
     def rows(self, table: str) -> int | None:
@@ -153,7 +155,7 @@ class Platform:
         """Make this session the one that PySpark gives to whoever asks, whichever was before."""
         from pyspark.sql.connect.session import SparkSession
 
-        adapt(self.spark, self._folder / "warehouse")
+        adapt(self.spark, self._folder / "warehouse", repeats=self._refreshed)
         # PySpark's own way to set them leaves those that are set already.
         SparkSession._default_session = self.spark
         SparkSession._active_session.session = self.spark

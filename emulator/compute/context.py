@@ -51,7 +51,7 @@ class TaskContext:
         from emulator.sql.catalog_store import CatalogStore
         from emulator.sql.session import install
 
-        adapt(session, self.settings.warehouse)
+        adapt(session, self.settings.warehouse, repeats=self.spec.repeats)
         install(session, CatalogStore(self.settings.catalog_db, self.settings.volumes))
         if (self.spec.catalog, self.spec.schema) != (CATALOG, "default"):
             session.sql(f"USE `{self.spec.catalog}`.`{self.spec.schema}`")

@@ -159,11 +159,14 @@ class PipelineRunner:
             "full_refresh_selection": update["full_refresh_selection"],
             "state_folder": str(self._compute.settings.state / "pipelines" / pipeline_id),
         }
+        updates = self._store.find("pipeline_update", pipeline_id=pipeline_id)
+        is_first = not any(other["state"] == "COMPLETED" for other in updates)
         return TaskSpec(
             kind="pipeline",
             payload=payload,
             task_run_id=f"update-{update_id}",
             task_key=spec["name"],
+            repeats=not (is_first or payload["full_refresh"]),
             dependencies=list((spec.get("environment") or {}).get("dependencies") or []),
         )
 

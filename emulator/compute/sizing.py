@@ -2,8 +2,10 @@
 
 To compile each query to Java of its own is worth it on many rows. On a small account it is a third
 of all work: a hundred tables have a thousand plans, none of which runs twice on enough rows
-(docs/decisions/0018-interpreted.md). To cut a query in two is worth it where one is larger than
-all that run beside it; each half unpacks, compiles and opens files for itself.
+(docs/decisions/0018-interpreted.md). A task that ran before has few new rows on larger ones, too:
+there whole stages are compiled, and what lies between them is not. To cut a query in two is worth
+it where one is larger than all that run beside it; each half unpacks, compiles and opens files for
+itself.
 """
 
 from __future__ import annotations
@@ -17,22 +19,25 @@ CUT_FROM = 512 * 2**20
 """Bytes of Parquet from which on two cores are given to one query."""
 
 
-def settings_for(data: Path) -> dict[str, str]:
-    """Spark's settings for queries over the tables or files below a folder."""
+def settings_for(data: Path, *, repeats: bool = False) -> dict[str, str]:
+    """Spark's settings for queries over the tables or files below a folder.
+
+    ``repeats`` says that they belong to a task that has succeeded before.
+    """
     size = _parquet_bytes(data)
-    is_compiled = size >= COMPILED_FROM
+    compiled_from = CUT_FROM if repeats else COMPILED_FROM
     parts = "2" if size >= CUT_FROM else "1"
     return {
-        "spark.sql.codegen.factoryMode": "FALLBACK" if is_compiled else "NO_CODEGEN",
-        "spark.sql.codegen.wholeStage": str(is_compiled).lower(),
+        "spark.sql.codegen.factoryMode": "FALLBACK" if size >= compiled_from else "NO_CODEGEN",
+        "spark.sql.codegen.wholeStage": str(size >= COMPILED_FROM).lower(),
         "spark.sql.shuffle.partitions": parts,
         "spark.sql.files.minPartitionNum": parts,
     }
 
 
-def adapt(session: Any, data: Path) -> None:
+def adapt(session: Any, data: Path, *, repeats: bool = False) -> None:
     """Let a session run its queries as suits the size of what it will read."""
-    for key, value in settings_for(data).items():
+    for key, value in settings_for(data, repeats=repeats).items():
         session.conf.set(key, value)
 
 

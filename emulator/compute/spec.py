@@ -39,7 +39,7 @@ class TaskSpec:
     ``payload`` by kind: notebook {notebook_path, base_parameters}, python_wheel {package_name,
     entry_point, parameters | named_parameters}, spark_python {python_file, parameters}, sql
     {path | text, parameters}, pipeline {fields of PipelineRequest}, module {module, function,
-    arguments}.
+    arguments}. ``repeats`` says that the same task has succeeded before.
     """
 
     kind: Kind
@@ -49,6 +49,7 @@ class TaskSpec:
     dependencies: list[str] = field(default_factory=list)
     task_values: dict[str, dict[str, Any]] = field(default_factory=dict)
     in_job: bool = False
+    repeats: bool = False
     timeout_seconds: int = 0
     catalog: str = CATALOG
     schema: str = "default"

@@ -106,6 +106,7 @@ class TaskAttempt:
             task_run_id=self._entry["run_id"],
             job_parameters=self._execution.parameters,
             task_values=dict(self._execution.task_values),
+            repeats=self._has_succeeded(),
         )
         result = self._services.compute.run_task(spec, cancel=self._execution.cancel)
         return TaskEnd(
@@ -115,6 +116,16 @@ class TaskAttempt:
             error=result.error,
             error_trace=result.error_trace,
             task_values=result.task_values,
+        )
+
+    def _has_succeeded(self) -> bool:
+        """Whether this task of the job has ended well in an earlier run."""
+        job_id = self._execution.record.read()["job_id"]
+        entries = (run["entry"] for run in self._services.store.find("task_run", job_id=job_id))
+        return any(
+            entry["task_key"] == self._task["task_key"]
+            and entry["state"].get("result_state") == "SUCCESS"
+            for entry in entries
         )
 
     def _condition(self, condition: Document) -> TaskEnd:

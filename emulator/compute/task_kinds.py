@@ -42,6 +42,7 @@ def process_spec(
     task_run_id: int,
     job_parameters: Mapping[str, str],
     task_values: dict[str, dict[str, Any]],
+    repeats: bool,
 ) -> TaskSpec:
     """What the task's process runs; ``task`` has its references replaced already."""
     kind = kind_of(task)
@@ -58,6 +59,7 @@ def process_spec(
         dependencies=_dependencies(task, kind, settings),
         task_values=task_values,
         in_job=True,
+        repeats=repeats,
         timeout_seconds=int(task.get("timeout_seconds") or 0),
     )
 

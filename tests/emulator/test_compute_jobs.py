@@ -326,3 +326,12 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come true"
         time.sleep(0.01)
+
+
+def test_a_task_repeats_once_it_has_succeeded(bench: Bench) -> None:
+    ends = iter([TaskResult("FAILED", error="no"), *[TaskResult("SUCCESS")] * 3])
+    bench.compute.answers["load"] = lambda *_: next(ends)
+    for _ in range(3):
+        bench.run(notebook("load"))
+    bench.run(notebook("load"), job_id=2)
+    assert [spec.repeats for spec in bench.compute.specs] == [False, False, True, False]

@@ -88,6 +88,13 @@ def test_an_update_runs_its_libraries_in_its_environment(bench):
     assert spec.payload["refresh_selection"] == ["t"]
 
 
+def test_an_update_repeats_a_completed_one_unless_all_is_to_be_computed(bench):
+    bench.pipeline({"notebook": {"path": "/Shared/p/main"}})
+    for full_refresh in (False, False, True):
+        bench.update(full_refresh=full_refresh)
+    assert [spec.repeats for spec in bench.compute.specs] == [False, True, False]
+
+
 @pytest.mark.parametrize(
     ("library", "complaint"),
     [
