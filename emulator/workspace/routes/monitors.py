@@ -135,13 +135,15 @@ def _refresh(here: Workspace, monitor: Document, document: Document) -> None:
     key = document["key"]
     here.store.put(REFRESH, key, {**document, "state": "RUNNING"})
     table_name = document["table_name"]
-    seen = here.store.get(SEEN, table_name)
-    arguments = {"monitor": monitor, "at_ms": document["start_time_ms"], "seen": seen}
+    arguments = {
+        "monitor": monitor,
+        "at_ms": document["start_time_ms"],
+        "seen": here.store.get(SEEN, table_name),
+    }
     spec = TaskSpec(
         kind="module",
         payload={"module": tasks.MODULE, "function": "refresh_monitor", "arguments": arguments},
         task_run_id=f"monitor-{document['refresh_id']}-{int(time.time())}",
-        repeats=seen is not None,
     )
     try:
         result = here.compute.run_task(spec, cancel=here.cancels[key])
