@@ -64,9 +64,10 @@ def narrowed(
     found = []
     for span, changed in zip(spans, _changed(spark, table, time, spans, before, now), strict=True):
         # The newest rows are gone: the 30 days begin earlier than they did.
-        if any(start > newest for start in changed):
+        if any(newest < start <= now.at for start in changed):
             return spans
-        found.append(replace(span, stale=frozenset(s for s in changed if s >= span.first)))
+        stale = frozenset(start for start in changed if span.first <= start <= newest)
+        found.append(replace(span, stale=stale))
     return found
 
 
