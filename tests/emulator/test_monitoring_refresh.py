@@ -172,6 +172,8 @@ def test_a_refresh_computes_what_changed_and_agrees_with_one_of_everything(
         "INSERT OVERWRITE {table} SELECT at, sku, cost + 1, n, tags FROM {table}",
         "ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableChangeDataFeed' = false)",
         "CREATE OR REPLACE TABLE {table} AS SELECT * FROM {table}",
+        "MERGE WITH SCHEMA EVOLUTION INTO {table} USING (SELECT 1 AS more) ON false "
+        "WHEN NOT MATCHED THEN INSERT (more) VALUES (more)",
     ],
 )
 def test_all_is_computed_when_the_feed_does_not_tell_what_changed(

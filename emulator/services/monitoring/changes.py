@@ -26,9 +26,15 @@ class Seen:
     """The state of a monitored table that a refresh has read; ``at`` in UTC."""
 
     table_id: str
+    columns: str
     table_version: int
     monitor_version: int
     at: datetime
+
+    def is_alike(self, other: Seen) -> bool:
+        """Whether both are of the same table, columns and settings."""
+        ours = (self.table_id, self.columns, self.monitor_version)
+        return ours == (other.table_id, other.columns, other.monitor_version)
 
     def document(self) -> dict[str, Any]:
         """As JSON; the moment in microseconds since the epoch."""
@@ -44,7 +50,8 @@ class Seen:
 def look(spark: Any, table: str, monitor_version: int, now: datetime) -> Seen:
     """The state of the table now; what is read later may be newer, never older."""
     version = spark.sql(f"DESCRIBE HISTORY {table} LIMIT 1").collect()[0]["version"]
-    return Seen(_detail(spark, table)["id"], int(version), monitor_version, now)
+    columns = spark.read.table(table).schema.simpleString()
+    return Seen(_detail(spark, table)["id"], columns, int(version), monitor_version, now)
 
 
 def narrowed(
@@ -57,9 +64,7 @@ def narrowed(
     now: Seen,
 ) -> list[Span]:
     """The spans with their stale windows; as they are when the changes are not known."""
-    if (before.table_id, before.monitor_version) != (now.table_id, now.monitor_version):
-        return spans
-    if not _feed_has(spark, table, before.table_version, now):
+    if not before.is_alike(now) or not _feed_has(spark, table, before.table_version, now):
         return spans
     found = []
     for span, changed in zip(spans, _changed(spark, table, time, spans, before, now), strict=True):
