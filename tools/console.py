@@ -80,6 +80,11 @@ class Steps:
 
     console: Console = field(default_factory=lambda: Console(width=None, soft_wrap=False))
     seconds: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+
+    def elapsed(self) -> float:
+        """Seconds since the first step; steps side by side make their sum a longer time."""
+        return time.monotonic() - self.started
 
     def begin(self, title: str, action: Callable[[Step], T]) -> Begun[T]:
         """Begin a step beside those that follow; ``end`` waits for it.

@@ -79,7 +79,7 @@ def run(options: Options, steps: Steps) -> None:
         with steps.step("Alerts, dashboard and figures") as step:
             _assess(report, workspace, client, environment, folder, step.say)
         source.note_completed()
-    report.seconds = steps.seconds
+    report.seconds, report.run_seconds = steps.seconds, steps.elapsed()
     report.setup_seconds = float(SETUP_SECONDS.read_text()) if SETUP_SECONDS.exists() else None
     show(report, steps.console)
     if report.reconciliation is not None and not report.reconciliation.holds:

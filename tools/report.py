@@ -31,6 +31,7 @@ class Report:
     dashboards: list[tuple[str, int, int]] = field(default_factory=list)
     latency: tuple[float, float] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    run_seconds: float = 0.0
     setup_seconds: float | None = None
 
 
@@ -68,11 +69,10 @@ def _lines(report: Report) -> list[tuple[str, str]]:
     if report.latency:
         p50, p95 = report.latency
         lines.append(("Serving", f"one row: median {p50:.1f} ms, p95 {p95:.1f} ms"))
-    run = sum(report.seconds.values())
     setup = f"{report.setup_seconds:.0f} s" if report.setup_seconds is not None else "unknown"
     slowest = sorted(report.seconds.items(), key=lambda item: -item[1])[:3]
     where = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in slowest)
-    lines.append(("Time", f"set-up {setup}; run {run:.0f} s ({where})"))
+    lines.append(("Time", f"set-up {setup}; run {report.run_seconds:.0f} s ({where})"))
     return lines
 
 

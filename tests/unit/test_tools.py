@@ -21,6 +21,7 @@ from rich.console import Console
 from tools import prerequisites
 from tools.console import DriverError, Step, Steps
 from tools.independent_cost import daily_cost
+from tools.report import Report, show
 from tools.testing import END_TO_END, others_of
 
 ROOT = Path(__file__).parent.parent.parent
@@ -177,6 +178,20 @@ def test_a_step_beside_others_is_shown_when_its_turn_comes_and_timed_by_its_own_
     shown = [line.split(" in ")[0].strip() for line in output.getvalue().splitlines()]
     assert shown == ["other ...", "0 s  slow: half", "done other", "slow ...", "done slow"]
     assert steps.seconds["slow"] < steps.seconds["other"]
+
+
+def test_the_time_of_a_run_counts_steps_side_by_side_once() -> None:
+    steps = Steps(Console(file=io.StringIO(), width=100))
+    begun = steps.begin("b", lambda _step: time.sleep(0.5))
+    with steps.step("a"):
+        time.sleep(0.5)
+    steps.end(begun)
+    assert max(steps.seconds.values()) <= steps.elapsed() < sum(steps.seconds.values())
+    report = Report("http://h", "t", "offline", "simulated", seconds={"a": 3, "b": 4})
+    report.run_seconds = 5
+    show(report, steps.console)
+    output = steps.console.file
+    assert isinstance(output, io.StringIO) and "run 5 s (b 4 s, a 3 s)" in output.getvalue()
 
 
 def test_what_a_step_beside_others_raises_is_raised_when_its_turn_comes() -> None:
