@@ -27,6 +27,7 @@ class Seen:
 
     table_id: str
     columns: str
+    has_feed: bool
     table_version: int
     monitor_version: int
     at: datetime
@@ -51,7 +52,9 @@ def look(spark: Any, table: str, monitor_version: int, now: datetime) -> Seen:
     """The state of the table now; what is read later may be newer, never older."""
     version = spark.sql(f"DESCRIBE HISTORY {table} LIMIT 1").collect()[0]["version"]
     columns = spark.read.table(table).schema.simpleString()
-    return Seen(_detail(spark, table)["id"], columns, int(version), monitor_version, now)
+    detail = spark.sql(f"DESCRIBE DETAIL {table}").collect()[0]
+    has_feed = detail["properties"].get(CHANGE_FEED) == "true"
+    return Seen(detail["id"], columns, has_feed, int(version), monitor_version, now)
 
 
 def narrowed(
@@ -98,7 +101,7 @@ def _changed(
 
 def _feed_has(spark: Any, table: str, version: int, now: Seen) -> bool:
     """Whether the change feed tells all that happened to the rows since a version."""
-    if _detail(spark, table)["properties"].get(CHANGE_FEED) != "true":
+    if not now.has_feed:
         return False
     history = spark.sql(f"DESCRIBE HISTORY {table}").select("version", "timestamp", "operation")
     commits = [commit for commit in history.toArrow().to_pylist() if commit["version"] > version]
@@ -106,7 +109,3 @@ def _feed_has(spark: Any, table: str, version: int, now: Seen) -> bool:
         return False
     too_old = datetime.now(UTC) - FEED_KEPT
     return all(c["operation"] in IN_FEED and c["timestamp"] > too_old for c in commits)
-
-
-def _detail(spark: Any, table: str) -> Any:
-    return spark.sql(f"DESCRIBE DETAIL {table}").collect()[0]

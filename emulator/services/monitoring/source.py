@@ -207,9 +207,10 @@ def family(data_type: Any) -> Family:
 def _is_read(span: Span) -> str:
     """SQL: whether a row is in a window that a refresh needs."""
     reaches = f"{_TIME} >= {moment_sql(span.compared_from)}"
-    if span.read is None:
+    read = span.read
+    if read is None:
         return reaches
-    starts = ", ".join(moment_sql(start) for start in span.read) or "NULL"
+    starts = ", ".join(moment_sql(start) for start in read) or "NULL"
     return f"{reaches} AND {span.granularity.start_sql(_TIME)} IN ({starts})"
 
 
