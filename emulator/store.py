@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS documents (
 CREATE TABLE IF NOT EXISTS sequences (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS events (
   number INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS documents_by_job ON documents (kind, json_extract(body, '$.job_id'));
 CREATE INDEX IF NOT EXISTS events_by_stream ON events (stream, number);
 """
 
@@ -70,14 +71,15 @@ class Store:
             )
         return cursor.rowcount > 0
 
-    def find(self, kind: str, **equals: Any) -> list[Document]:
+    def find(self, kind: str, **equals: str | int) -> list[Document]:
         """All documents of a kind whose top-level keys equal what is given."""
+        conditions = "".join(f" AND json_extract(body, '$.{key}') = ?" for key in equals)
         with self._transaction() as connection:
             rows = connection.execute(
-                "SELECT body FROM documents WHERE kind = ? ORDER BY rowid", (kind,)
+                f"SELECT body FROM documents WHERE kind = ?{conditions} ORDER BY rowid",
+                (kind, *equals.values()),
             ).fetchall()
-        documents = [json.loads(row[0]) for row in rows]
-        return [d for d in documents if all(d.get(k) == v for k, v in equals.items())]
+        return [json.loads(row[0]) for row in rows]
 
     def next_id(self, sequence: str) -> int:
         """The next number of a sequence, from 1; never given twice."""

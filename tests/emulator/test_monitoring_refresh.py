@@ -176,7 +176,7 @@ def test_a_refresh_computes_what_changed_and_agrees_with_one_of_everything(
         "WHEN NOT MATCHED THEN INSERT (more) VALUES (more)",
     ],
 )
-def test_all_is_computed_when_the_feed_does_not_tell_what_changed(
+def test_all_is_computed_when_all_rows_changed_or_the_feed_does_not_tell(
     spark: Any, schema: str, change: str
 ) -> None:
     table = f"{schema}.usage"

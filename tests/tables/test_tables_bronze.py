@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,113 +12,23 @@ import pytest
 from health_monitor.bronze.engine import Ingestor
 from health_monitor.bronze.fitting import SourceError
 from health_monitor.bronze.lengths import LONGEST_BYTES
-from health_monitor.bronze.looks import Look
 from health_monitor.bronze.shape import bronze_shape
-from health_monitor.silver.rows import FITS
-from health_monitor.spec import Definitions, load_definitions
-from health_monitor.tables import ensure_tables, platform_shape
+from health_monitor.spec import Definitions
+from health_monitor.tables import ensure_tables
 
-from emulator.sql.catalog_store import CatalogStore
-from emulator.sql.session import install
+from tests.tables.bronze_lake import CATALOG, KINDS, NOW, TYPES, Lake, open_lake, row, sha256
 from tests.tables.conftest import frame
 
 pytestmark = pytest.mark.spark
-CATALOG = "spark_catalog"
-SCHEMAS = ("bronze", "platform", "events", "access", "query", "lakeflow")
-NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
-COMMENT = "comment: 'What it is. Technical: how it is made.'"
-COLUMNS = f"""
-columns:
-  id: {{type: string, {COMMENT}}}
-  at: {{type: timestamp, {COMMENT}}}
-  day: {{type: date, {COMMENT}}}
-  amount: {{type: "decimal(10,2)", {COMMENT}}}
-  more: {{type: "struct<a:int,b:string>", {COMMENT}}}
-  note: {{type: string, optional: true, {COMMENT}}}
-  labels: {{type: "map<string,string>", optional: true, {COMMENT}}}
-"""
-TYPES = {"id": "string", "at": "timestamp", "day": "date", "amount": "decimal(10,2)"}
-TYPES["more"] = "struct<a:int,b:string>"
-KINDS = {
-    "facts": "mode: append\nkey: [id]\nwatermark: {column: at, overlap_days: 2, prune_by: day}",
-    "states": "mode: incremental_merge\nkey: [id]\nwatermark: {column: at, overlap_days: 2}",
-    "pictures": "mode: daily_snapshot\nkey: [id]",
-}
-
-
-class Lake:
-    """Sources, and the bronze tables that copy them."""
-
-    def __init__(self, spark: Any, definitions: Definitions) -> None:
-        self.spark = spark
-        self.definitions = definitions.bronze
-        shapes = [bronze_shape(d) for d in self.definitions.values()]
-        ensure_tables(spark, [platform_shape("platform.source_status"), *shapes], CATALOG)
-
-    def add(self, source: str, *rows: dict[str, Any], types: dict[str, str] | None = None) -> None:
-        writer = frame(self.spark, list(rows), types or TYPES).write.format("delta").mode("append")
-        writer.option("mergeSchema", "true").saveAsTable(f"{CATALOG}.events.{source}")
-
-    def sql(self, statement: str) -> Any:
-        return self.spark.sql(statement)
-
-    def replace(self, source: str, values: str) -> None:
-        """One row instead of all that the source had, in the types that it brings."""
-        self.sql(f"CREATE OR REPLACE TABLE {CATALOG}.events.{source} AS SELECT {values}")
-
-    def statuses(self, checked_at: datetime) -> dict[str, str]:
-        table = self.spark.table(f"{CATALOG}.platform.source_status")
-        rows = table.where(table.checked_at == checked_at).select("source", "status").collect()
-        return {row[0]: row[1] for row in rows if row[0].startswith("events.odd_")}
-
-    def ingest(self, *names: str, now: datetime = NOW) -> dict[str, Look]:
-        chosen = [self.definitions[name] for name in names or self.definitions]
-        looks = Ingestor(self.spark, CATALOG, CATALOG, now).ingest_all(chosen)
-        return {look.table.removeprefix("bronze.bronze_"): look for look in looks}
-
-    def rows(self, name: str, *columns: str) -> list[Any]:
-        table = self.spark.table(f"{CATALOG}.bronze.bronze_{name}")
-        found = [tuple(row) for row in table.select(*columns).collect()]
-        return sorted(f[0] if len(columns) == 1 else f for f in found)
-
-    def version(self, name: str) -> int:
-        history = self.sql(f"DESCRIBE HISTORY {CATALOG}.bronze.bronze_{name} LIMIT 1")
-        return int(history.collect()[0]["version"])
 
 
 @pytest.fixture(scope="module")
 def lake(spark_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """One for all tests here, each with tables of its own: making tables takes longest."""
-    from pyspark.sql.connect.session import SparkSession
-
-    tmp_path = tmp_path_factory.mktemp("bronze")
-    folder = tmp_path / "definitions" / "bronze" / "test"
-    folder.mkdir(parents=True)
-    kinds = {**KINDS, **{f"odd_{name}": how for name, how in KINDS.items()}}
-    kinds |= dict.fromkeys(("shared", "grown", "long_facts"), KINDS["facts"])
-    kinds["long_states"] = KINDS["states"]
-    for table, how in kinds.items():
-        text = f"{COMMENT}\nsource: events.{table}\n{how}{COLUMNS}"
-        (folder / f"{table}.yml").write_text(text)
-    spark = SparkSession.builder.remote(spark_server.url).create()
-    install(spark, CatalogStore(tmp_path / "catalog.db"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")
-        _schemas(spark, "DROP SCHEMA IF EXISTS {} CASCADE", "CREATE SCHEMA {}")
-        yield Lake(spark, load_definitions(tmp_path / "definitions"))
-        _schemas(spark, "DROP SCHEMA IF EXISTS {} CASCADE")
-        spark.stop()
-
-
-def _schemas(spark: Any, *statements: str) -> None:
-    for name in SCHEMAS:
-        for statement in statements:
-            spark.sql(statement.format(f"{CATALOG}.{name}"))
-
-
-def row(id_: str | None, at: str | None, amount: str = "1.00", **more: Any) -> dict[str, Any]:
-    day = at[:10] if at else None
-    return {"id": id_, "at": at, "day": day, "amount": amount, **more}
+    tables = {**KINDS, **{f"odd_{name}": how for name, how in KINDS.items()}}
+    tables |= dict.fromkeys(("shared", "grown", "taken"), KINDS["facts"])
+    with open_lake(spark_server, tmp_path_factory.mktemp("bronze"), tables) as opened:
+        yield opened
 
 
 def test_rule_02_rows_come_once_however_late_and_however_odd_their_times(lake: Lake) -> None:
@@ -218,6 +126,21 @@ def test_rule_32_a_new_column_is_kept_from_its_first_day(lake: Lake) -> None:
     assert lake.rows("grown", "id", "channel") == [("after", "web"), ("before", None)]
 
 
+def test_a_source_column_named_like_one_of_bronzes_own_is_refused_by_name(lake: Lake) -> None:
+    types = {**TYPES, "Row_Key": "string", "longest_text_bytes": "int"}
+    lake.add("taken", row("a", "2026-11-20T00:00:00", longest_text_bytes=7), types=types)
+    message = "events.taken has a column Row_Key, .* protect: {drop: \\[Row_Key\\]}"
+    with pytest.raises(SourceError, match=message):
+        lake.ingest("taken")
+    assert lake.rows("taken", "id") == []
+    lake.sql(
+        f"CREATE OR REPLACE TABLE {CATALOG}.events.taken AS "
+        f"SELECT * EXCEPT (Row_Key) FROM {CATALOG}.events.taken VERSION AS OF 0"
+    )
+    lake.ingest("taken", now=NOW + timedelta(hours=1))
+    assert lake.rows("taken", "id", "longest_text_bytes") == [("a", 7)]
+
+
 ODD = ("odd_facts", "odd_states", "odd_pictures")
 VALUES = "TIMESTAMP'2026-11-20' AS at, DATE'2026-11-20' AS day, 1.005 AS amount"
 MORE = "NAMED_STRUCT('a', 1, 'b', 'x') AS more"
@@ -261,49 +184,6 @@ def test_what_does_not_fit_is_set_aside_or_refused_by_name(lake: Lake) -> None:
         "events.odd_states": "not_assessed",
         "events.odd_pictures": "not_assessed",
     }
-
-
-HUGE = 10 * 2**20
-LONG_TEXTS = f"""
-SELECT IF(long = 'id', CONCAT(REPEAT('x', {HUGE}), name), name) AS id,
-  TIMESTAMP'2026-11-20' AS at, DATE'2026-11-20' AS day,
-  IF(long = 'amount', REPEAT('x', {HUGE}), '1') AS amount, NAMED_STRUCT('a', 1, 'b', 'x') AS more,
-  IF(long = 'note', REPEAT('\u00fc', {LONGEST_BYTES} DIV 2 + over), 'x') AS note,
-  MAP('a', 'x', 'b', IF(long = 'labels', REPEAT('x', {HUGE}), 'x')) AS labels,
-  IF(long = 'channel', REPEAT('x', {HUGE}), 'x') AS channel
-FROM VALUES ('fine', '', 0), ('limit', 'note', 0), ('over', 'note', 1), ('map', 'labels', 0),
-  ('new', 'channel', 0), ('number', 'amount', 0), ('1', 'id', 0), ('2', 'id', 0)
-  AS given(name, long, over)
-"""
-
-
-@pytest.mark.parametrize("name", ["long_facts", "long_states"])
-def test_a_text_of_megabytes_is_set_aside_and_not_carried(lake: Lake, name: str) -> None:
-    source = f"{CATALOG}.events.{name}"
-    lake.sql(f"CREATE TABLE {source} AS {LONG_TEXTS}")
-    assert lake.ingest(name)[name].new_rows == 8
-    table = lake.spark.table(f"{CATALOG}.bronze.bronze_{name}")
-    rows = {row["row_key"]: row.asDict() for row in table.collect()}
-    assert len(rows) == 8
-    found = {key: json.loads(row["rescued_data"] or "{}") for key, row in rows.items()}
-    assert rows["limit"]["note"] == "\u00fc" * (LONGEST_BYTES // 2)
-    assert found["fine"] == found["limit"] == {}
-    for key, column in {"map": "labels", "new": "channel", "number": "amount"}.items():
-        assert found[key].keys() == {column} and rows[key][column] is None
-    text = "\u00fc" * (LONGEST_BYTES // 2 + 1)
-    account = f"{LONGEST_BYTES + 2} bytes, SHA-256 {_sha(text)}: {text[:100]}"
-    assert found["over"] == {"note": account}
-    assert found["map"]["labels"].endswith(": {a -> x, b -> " + "x" * 86)
-    assert sorted(f["id"] for f in found.values() if "id" in f) == sorted(
-        f"{HUGE + 1} bytes, SHA-256 {_sha('x' * HUGE + last)}: {'x' * 100}" for last in "12"
-    )
-
-    set_aside = table.where(f"NOT ({FITS['fits_its_columns']})").toJSON().collect()
-    assert len(set_aside) == 6 and max(len(row[0]) for row in set_aside) < 1000
-    version = lake.version(name)
-    lake.sql(f"CREATE OR REPLACE TABLE {source} AS {LONG_TEXTS}")
-    assert lake.ingest(name, now=NOW + timedelta(hours=1))[name].new_rows == 0
-    assert lake.version(name) == version
 
 
 def test_a_file_that_cannot_be_read_stops_its_table_only(lake: Lake) -> None:
@@ -353,7 +233,7 @@ def test_what_is_sensitive_does_not_reach_bronze(lake: Lake, definitions: Defini
     for hidden in ("555-1234", "people", "hunter2", "8.8.8.8", "192.168", "select name"):
         assert hidden not in kept
     audit = tables["audit"].select("source_ip_address", "source_ip_class").collect()
-    expected = {(k if k is None else _sha(k), v) for k, v in ADDRESSES.items()}
+    expected = {(k if k is None else sha256(k), v) for k, v in ADDRESSES.items()}
     assert {tuple(row) for row in audit} == expected
     params = tables["audit"].where("event_id = 'event 0'").select("request_params").collect()[0][0]
     assert params == {"commandText": "[REDACTED]", "newTOKENvalue": "[REDACTED]", "path": "/a"}
@@ -364,11 +244,11 @@ def test_what_is_sensitive_does_not_reach_bronze(lake: Lake, definitions: Defini
         "statement_id", "statement_text_hash", "query_fingerprint", "error_message"
     )
     found = {r[0]: tuple(r)[1:] for r in queries.collect()}
-    assert found["one"][0] == _sha(SECRET)
+    assert found["one"][0] == sha256(SECRET)
     assert (
         found["one"][1]
         == found["two"][1]
-        == _sha("select name from people where phone = ? and age > ?")
+        == sha256("select name from people where phone = ? and age > ?")
     )
     assert found["one"][2] == "[CAST_INVALID_INPUT] The value ? is malformed. "
     assert found["none"] == (None, None, None)
@@ -407,7 +287,3 @@ def _sensitive(name: str) -> Iterator[dict[str, Any]]:
     else:
         run = {"workspace_id": "1", "run_id": "1", "period_start_time": at}
         yield {**run, "job_parameters": "hunter2"}
-
-
-def _sha(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -9,12 +9,12 @@ from health_monitor.runtime import full_name, literal
 from health_monitor.spec.base import Column
 from health_monitor.spec.sql import quoted
 
-BASE_PROPERTIES = {"delta.enableChangeDataFeed": "true"}
-GOLD_PROPERTIES = {
-    **BASE_PROPERTIES,
+BASE_PROPERTIES = {
+    "delta.enableChangeDataFeed": "true",
+    # Without them, one changed row rewrites all that lie in its file.
     "delta.enableDeletionVectors": "true",
-    "delta.enableRowTracking": "true",
 }
+GOLD_PROPERTIES = {**BASE_PROPERTIES, "delta.enableRowTracking": "true"}
 
 
 @dataclass(frozen=True)

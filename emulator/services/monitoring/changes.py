@@ -12,8 +12,8 @@ from typing import Any
 from emulator.services.monitoring.windows import Span, moment_sql
 
 CHANGE_FEED = "delta.enableChangeDataFeed"
-# A table may forget files of its feed after a week (delta.deletedFileRetentionDuration).
-FEED_KEPT = timedelta(days=7)
+FEED_KEPT = timedelta(days=6)
+"""A table may forget files of its feed after 7 days (delta.deletedFileRetentionDuration)."""
 # Commits whose effect on rows the feed shows; after any other one everything is computed.
 IN_FEED = {
     *("WRITE", "MERGE", "UPDATE", "DELETE", "STREAMING UPDATE", "OPTIMIZE"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from health_monitor.bronze.fitting import by_name
-from health_monitor.spec.sql import quoted
+from health_monitor.spec.sql import quoted, unused_name
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 LONGEST_BYTES = 1024 * 1024
 SHOWN_CHARACTERS = 100
-_LONGEST = "longest_text_bytes"
 
 
 def with_short_texts(rows: DataFrame, kinds: Mapping[str, DataType]) -> DataFrame:
@@ -25,8 +24,9 @@ def with_short_texts(rows: DataFrame, kinds: Mapping[str, DataType]) -> DataFram
     # Two zeros, as GREATEST wants two values also where no column is a text.
     longest = F.greatest(F.lit(0), F.lit(0), *map(F.octet_length, texts.values()))
     # A column of its own, so that a row is measured once and its columns only when one is long.
-    measured = rows.withColumn(_LONGEST, longest)
-    has_long = F.col(_LONGEST) > LONGEST_BYTES
+    measure = unused_name("longest_text_bytes", kinds)
+    measured = rows.withColumn(measure, longest)
+    has_long = F.col(measure) > LONGEST_BYTES
     short = {
         name: F.when(has_long & _is_long(text), F.lit(None)).otherwise(F.col(quoted(name)))
         for name, text in texts.items()
@@ -35,7 +35,7 @@ def with_short_texts(rows: DataFrame, kinds: Mapping[str, DataType]) -> DataFram
     found = F.map_concat("rescued_data", long)
     accounts = F.to_json(F.transform_values(found, lambda _, text: _account(text)))
     set_aside = F.when(has_long | (F.size("rescued_data") > 0), accounts)
-    return measured.withColumns({**short, "rescued_data": set_aside}).drop(_LONGEST)
+    return measured.withColumns({**short, "rescued_data": set_aside}).drop(measure)
 
 
 def _has_text(kind: DataType) -> bool:

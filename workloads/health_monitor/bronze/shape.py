@@ -36,13 +36,16 @@ ADDED = [
 ]
 
 
+def added_columns(definition: Bronze) -> list[Column]:
+    """What bronze itself says of each row."""
+    return [*([SNAPSHOT_DATE] if definition.mode == "daily_snapshot" else []), *ADDED]
+
+
 def bronze_shape(definition: Bronze) -> TableShape:
     """The source's columns, derived ones, and when and as what each row was read."""
-    snapshot = [SNAPSHOT_DATE] if definition.mode == "daily_snapshot" else []
     columns: list[Column] = [
         *definition.columns.values(),
         *definition.derived.values(),
-        *snapshot,
-        *ADDED,
+        *added_columns(definition),
     ]
     return TableShape(definition.table, definition.comment, columns, properties=BASE_PROPERTIES)

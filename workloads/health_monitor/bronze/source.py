@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from health_monitor.bronze.fitting import Fitting, SourceError
 from health_monitor.bronze.lengths import with_short_texts
 from health_monitor.bronze.protection import protected, protected_columns
+from health_monitor.bronze.shape import added_columns
 from health_monitor.spec.kinds import Bronze
-from health_monitor.spec.sql import quoted
+from health_monitor.spec.sql import quoted, unused_name
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
     from pyspark.sql.types import StructType
 
 SEPARATOR = "\u001f"
-ADDED = ("ingested_at", "row_key", "rescued_data", "snapshot_date")
 
 
 def conformed(source: DataFrame, definition: Bronze, target: StructType, name: str) -> DataFrame:
@@ -56,7 +56,7 @@ def _fitted(
     for column in definition.protect.drop:
         value = F.col(quoted(column)) if column in here else F.lit(None).cast("string")
         columns.append(value.alias(column))
-    known = {*definition.columns, *definition.protect.drop, *definition.derived, *ADDED}
+    known = {*definition.columns, *definition.protect.drop, *definition.derived}
     new = [n for n, kind in here.items() if n not in known and not isinstance(kind, NullType)]
     columns += [F.col(quoted(column)) for column in new]
     return source.select(*columns, fitting.set_aside().alias("rescued_data")), new
@@ -72,6 +72,14 @@ def _check_columns(here: dict[str, object], definition: Bronze, name: str) -> No
         raise SourceError(
             f"{name} has no column {', '.join(required)}; it has: {', '.join(sorted(here))}"
         )
+    added = {column.name for column in added_columns(definition)}
+    taken = [n for n in here if n.lower() in added and n not in definition.protect.drop]
+    if taken:
+        names = ", ".join(taken)
+        raise SourceError(
+            f"{name} has a column {names}, which bronze adds itself; "
+            f"to leave the source's out, the definition says protect: {{drop: [{names}]}}"
+        )
 
 
 def with_row_key(frame: DataFrame, key: list[str], newest_by: str | None = None) -> DataFrame:
@@ -83,10 +91,12 @@ def with_row_key(frame: DataFrame, key: list[str], newest_by: str | None = None)
     for name in key:
         parts += [F.lit(SEPARATOR)] if parts else []
         parts.append(F.col(quoted(name)).cast("string"))
-    whole = F.to_json(F.struct(*(F.col(quoted(name)) for name in frame.columns)))
+    names = frame.columns
+    whole = F.to_json(F.struct(*(F.col(quoted(name)) for name in names)))
     keyed = frame.withColumn("row_key", F.coalesce(F.concat(*parts), F.sha2(whole, 256)))
     if newest_by is None:
         return keyed.dropDuplicates(["row_key"])
     newest = Window.partitionBy("row_key").orderBy(F.col(quoted(newest_by)).desc_nulls_last())
-    placed = keyed.withColumn("__place", F.row_number().over(newest))
-    return placed.where("__place = 1").drop("__place")
+    place = unused_name("place", names)
+    placed = keyed.withColumn(place, F.row_number().over(newest))
+    return placed.where(F.col(place) == 1).drop(place)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from health_monitor.ddl import BASE_PROPERTIES
 from health_monitor.runtime import full_name
 from health_monitor.silver.rows import arriving, checked_columns, drop_rules, quarantined
 from health_monitor.spec import Definitions
@@ -15,7 +16,6 @@ from health_monitor.spec.kinds import Silver
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-PROPERTIES = {"delta.enableChangeDataFeed": "true"}
 NO_CHANGE = ("ingested_at", "row_key", "rescued_data")
 
 
@@ -40,7 +40,7 @@ def _define(spark: SparkSession, definition: Silver, source: str) -> None:
     dp.create_streaming_table(
         name=name,
         comment=definition.comment,
-        table_properties=PROPERTIES,
+        table_properties=BASE_PROPERTIES,
         cluster_by_auto=True,
         expect_all=dict(rules.warn),
         expect_all_or_drop=drop_rules(definition),
@@ -57,7 +57,7 @@ def _define(spark: SparkSession, definition: Silver, source: str) -> None:
             f"Rows of {definition.reads} that broke a rule. Technical: the row as JSON, the rules, "
             f"and when; none of them is in {name}."
         ),
-        table_properties=PROPERTIES,
+        table_properties=BASE_PROPERTIES,
         cluster_by_auto=True,
     )(broken)
 

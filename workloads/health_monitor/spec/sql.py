@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -41,6 +41,14 @@ class Finding:
 def quoted(name: str) -> str:
     """An identifier as SQL takes it."""
     return name if PLAIN.fullmatch(name) else "`" + name.replace("`", "``") + "`"
+
+
+def unused_name(wanted: str, names: Iterable[str]) -> str:
+    """The wanted name, made longer until no column has it; Spark's names know no case."""
+    taken = {name.lower() for name in names}
+    while wanted.lower() in taken:
+        wanted += "_"
+    return wanted
 
 
 def tokens(sql: str) -> list[Token]:
