@@ -148,7 +148,9 @@ def _first_load(stack: ExitStack, folder: Path, sizes: Sizes, part: int, steps: 
 def _growth(long: History, short: History) -> Figure:
     parts = {
         "seconds a day": {"short history": _seconds(short), "long history": _seconds(long)},
+        "layers of the last day, short history": _rounded(short.days[-1].layers),
         "layers of the last day, long history": _rounded(long.days[-1].layers),
+        "its slowest tables": long.days[-1].slowest(),
     }
     name = f"one more day: {GROWTH} times the history to 1"
     return Figure(1, name, long.day / short.day, 1.3, parts)

@@ -211,8 +211,11 @@ def _duck(query: exp.Expr) -> str:
 def _adapted(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.StrToUnix):
         return exp.cast(exp.func("EPOCH", node.this), "bigint")
-    if isinstance(node, exp.Mul) and all(_is_wide(side) for side in (node.left, node.right)):
-        # The product of two wide decimals has no place in DuckDB's; it is rounded a little here.
+    if isinstance(node, exp.DayOfWeek):
+        # Of Sunday 1 for Databricks, 0 for DuckDB.
+        return exp.paren(exp.func("ISODOW", node.this.copy()) % 7 + 1)
+    if isinstance(node, exp.Mul) and any(_is_wide(side) for side in (node.left, node.right)):
+        # The product of wide decimals has no place in DuckDB's; it is rounded a little here.
         left, right = (exp.cast(side.copy(), "double") for side in (node.left, node.right))
         return exp.cast(exp.Mul(this=left, expression=right), "decimal(38, 18)")
     if isinstance(node, exp.Literal) and node.is_string and "(?<" in node.this:

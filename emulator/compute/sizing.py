@@ -2,10 +2,9 @@
 
 To compile each query to Java of its own is worth it on many rows. On a small account it is a third
 of all work: a hundred tables have a thousand plans, none of which runs twice on enough rows
-(docs/decisions/0018-interpreted.md). A task that ran before has few new rows on larger ones, too:
-there whole stages are compiled, and what lies between them is not. To cut a query in two is worth
-it where one is larger than all that run beside it; each half unpacks, compiles and opens files for
-itself.
+(docs/decisions/0018-interpreted.md). A task that ran before has few new rows on larger ones, too.
+To cut a query in two is worth it where one is larger than all that run beside it; each half
+unpacks, compiles and opens files for itself.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 COMPILED_FROM = 12 * 2**20
-"""Bytes of Parquet from which on compiling costs less than it saves."""
+"""Bytes of Parquet from which on compiling costs less than it saves, in tasks that are new."""
 CUT_FROM = 512 * 2**20
-"""Bytes of Parquet from which on two cores are given to one query."""
+"""Bytes of Parquet from which on two cores are given to one query, and all tasks compile."""
 
 
 def settings_for(data: Path, *, repeats: bool = False) -> dict[str, str]:
@@ -29,7 +28,6 @@ def settings_for(data: Path, *, repeats: bool = False) -> dict[str, str]:
     parts = "2" if size >= CUT_FROM else "1"
     return {
         "spark.sql.codegen.factoryMode": "FALLBACK" if size >= compiled_from else "NO_CODEGEN",
-        "spark.sql.codegen.wholeStage": str(size >= COMPILED_FROM).lower(),
         "spark.sql.shuffle.partitions": parts,
         "spark.sql.files.minPartitionNum": parts,
     }

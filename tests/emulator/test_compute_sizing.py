@@ -21,17 +21,14 @@ def test_the_parquet_of_all_tables_decides(tmp_path: Path) -> None:
     assert settings_for(tmp_path)[FACTORY] == "NO_CODEGEN"
     (tmp_path / "b.db" / "small.parquet").write_bytes(b"00")
     assert settings_for(tmp_path)[FACTORY] == "FALLBACK"
-    assert settings_for(tmp_path)["spark.sql.codegen.wholeStage"] == "true"
 
 
-def test_a_task_that_ran_before_compiles_whole_stages_only(tmp_path: Path) -> None:
+def test_a_task_that_ran_before_is_interpreted_on_larger_tables_too(tmp_path: Path) -> None:
     file = tmp_path / "part.parquet"
     for size, factory in ((COMPILED_FROM, "NO_CODEGEN"), (CUT_FROM, "FALLBACK")):
         with file.open("wb") as sparse:
             sparse.truncate(size)
-        settings = settings_for(tmp_path, repeats=True)
-        assert settings[FACTORY] == factory
-        assert settings["spark.sql.codegen.wholeStage"] == "true"
+        assert settings_for(tmp_path, repeats=True)[FACTORY] == factory
 
 
 def test_only_large_tables_are_cut_in_two(tmp_path: Path) -> None:

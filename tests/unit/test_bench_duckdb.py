@@ -11,7 +11,7 @@ import pytest
 from health_monitor.spec import load_definitions
 
 from emulator.account.simulate import simulate
-from tools.bench_duckdb import DuckTables
+from tools.bench_duckdb import DuckTables, _spark
 from tools.paths import ROOT
 
 DEFINITIONS = load_definitions(ROOT / "workloads" / "definitions")
@@ -49,3 +49,16 @@ def test_what_duckdb_cannot_compute_is_named_and_the_rest_goes_on(tables: Path) 
     assert list(computed.failed) == ["gold.dim_sku"]
     assert "no_such_thing" in computed.failed["gold.dim_sku"].lower()
     assert "gold.fact_usage" in computed.rows
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("DAYOFWEEK(DATE'2026-10-31')", 7),
+        ("DAYOFWEEK(DATE'2026-11-01')", 1),
+        ("DAYOFWEEK(DATE'2026-11-02')", 2),
+        ("CAST(136.5 AS DECIMAL(30, 18)) * (SELECT CAST(2 AS DECIMAL(38, 18)))", 273),
+    ],
+)
+def test_what_duckdb_has_otherwise_is_translated(expression: str, value: int) -> None:
+    assert duckdb.execute(f"SELECT {_spark(expression)}").fetchall() == [(value,)]
