@@ -71,9 +71,9 @@ class Store:
             )
         return cursor.rowcount > 0
 
-    def find(self, kind: str, **equals: str | int) -> list[Document]:
+    def find(self, kind: str, **equals: str | int | None) -> list[Document]:
         """All documents of a kind whose top-level keys equal what is given."""
-        conditions = "".join(f" AND json_extract(body, '$.{key}') = ?" for key in equals)
+        conditions = "".join(f" AND json_extract(body, '$.{key}') IS ?" for key in equals)
         with self._transaction() as connection:
             rows = connection.execute(
                 f"SELECT body FROM documents WHERE kind = ?{conditions} ORDER BY rowid",
