@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any
 
 import pytest
 from health_monitor.bronze.lengths import LONGEST_BYTES
+from health_monitor.silver.rows import FITS
 from health_monitor.spec import load_definitions
 
-from emulator.compute.pipelines import PipelineRequest, Source, run_update
-from tests.emulator.pipeline_support import Events
 from tests.tables.bronze_lake import CATALOG, COMMENT, KINDS, NOW, Lake, open_lake, sha256
+from tests.tables.silver_update import update_silver
 
 pytestmark = pytest.mark.spark
 HUGE = 10 * 2**20
@@ -36,11 +35,6 @@ key: [id]
 keeps: KEEPS
 expectations:
   drop: {{has_a_time: at IS NOT NULL}}
-"""
-PIPELINE = """
-from health_monitor.silver.pipeline import define
-from health_monitor.spec import load_definitions
-define(spark, load_definitions(spark.conf.get("definitions")), spark.conf.get("catalog"))
 """
 
 
@@ -77,6 +71,8 @@ def test_a_text_of_megabytes_is_set_aside_and_not_carried(lake: Lake, name: str)
         f"{HUGE + 1} bytes, SHA-256 {sha256('x' * HUGE + last)}: {'x' * 100}" for last in "12"
     )
 
+    set_aside = table.where(f"NOT ({FITS['fits_its_columns']})").toJSON().collect()
+    assert len(set_aside) == 6 and max(len(row[0]) for row in set_aside) < 1000
     version = lake.version(name)
     lake.sql(f"CREATE OR REPLACE TABLE {source} AS {LONG_TEXTS}")
     assert lake.ingest(name, now=NOW + timedelta(hours=1))[name].new_rows == 0
@@ -91,19 +87,7 @@ def test_silver_sets_aside_rows_with_texts_of_megabytes(lake: Lake, folder: Path
         body = SILVER.replace("NAME", name).replace("KEEPS", keeps)
         (definitions / "silver" / "test" / f"{name}.yml").write_text(body)
     lake.ingest()
-    request = PipelineRequest(
-        pipeline_id="silver",
-        update_id=uuid.uuid4().hex,
-        name="silver",
-        catalog=CATALOG,
-        schema="silver",
-        configuration={"catalog": CATALOG, "definitions": str(definitions)},
-        sources=[Source("/pipeline.py", PIPELINE, "file")],
-        full_refresh=False,
-        state_folder=folder / "state",
-    )
-    result = run_update(lake.spark, request, Events())
-    assert result.state == "COMPLETED", result
+    update_silver(lake.spark, definitions, folder / "state")
     for name in load_definitions(definitions).silver:
         silver = lake.spark.table(f"{CATALOG}.silver.silver_{name}")
         assert sorted(row["id"] for row in silver.collect()) == ["fine", "limit"]

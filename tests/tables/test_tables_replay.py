@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,12 +14,11 @@ from health_monitor.silver.results import Results
 from health_monitor.spec import Definitions, load_definitions
 from health_monitor.tables import ensure_tables, platform_shape
 
-from emulator.compute.pipelines import PipelineRequest, Source, run_update
 from tests.emulator.pipeline_support import Events
 from tests.tables.conftest import column_types, frame
+from tests.tables.silver_update import CATALOG, update_silver
 
 pytestmark = pytest.mark.spark
-CATALOG = "spark_catalog"
 SCHEMAS = ("bronze", "silver", "platform")
 NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
 COMMENT = "comment: 'What it is. Technical: how it is made.'"
@@ -77,27 +75,7 @@ class Platform:
             written.mode("append").saveAsTable(f"{CATALOG}.{table}")
 
     def update(self) -> Events:
-        folder = self.folder / "definitions"
-        code = (
-            "from health_monitor.silver.pipeline import define\n"
-            "from health_monitor.spec import load_definitions\n"
-            f"define(spark, load_definitions({str(folder)!r}), {CATALOG!r})"
-        )
-        events = Events()
-        request = PipelineRequest(
-            pipeline_id="silver",
-            update_id=uuid.uuid4().hex,
-            name="silver",
-            catalog=CATALOG,
-            schema="silver",
-            configuration={},
-            sources=[Source("/pipeline.py", code, "file")],
-            full_refresh=False,
-            state_folder=self.folder / "state",
-        )
-        result = run_update(self.spark, request, events)
-        assert result.state == "COMPLETED", result
-        return events
+        return update_silver(self.spark, self.folder / "definitions", self.folder / "state")
 
     def replay(self) -> dict[str, int]:
         self.now += timedelta(hours=1)
