@@ -140,6 +140,16 @@ def test_a_source_column_named_like_one_of_bronzes_own_is_refused_by_name(lake: 
     lake.ingest("taken", now=NOW + timedelta(hours=1))
     assert lake.rows("taken", "id", "longest_text_bytes") == [("a", 7)]
 
+    # The way out that the message names.
+    types |= {"rescued_data": "string"}
+    lake.add("taken", row("b", "2026-11-20T01:00:00", rescued_data="theirs"), types=types)
+    definition = lake.definitions["taken"]
+    protect = definition.protect.model_copy(update={"drop": ["Row_Key", "rescued_data"]})
+    left_out = definition.model_copy(update={"protect": protect})
+    Ingestor(lake.spark, CATALOG, CATALOG, NOW + timedelta(hours=2)).ingest_all([left_out])
+    found = lake.rows("taken", "id", "row_key", "rescued_data")
+    assert found == [("a", "a", None), ("b", "b", None)]
+
 
 ODD = ("odd_facts", "odd_states", "odd_pictures")
 VALUES = "TIMESTAMP'2026-11-20' AS at, DATE'2026-11-20' AS day, 1.005 AS amount"

@@ -22,14 +22,15 @@ def conformed(source: DataFrame, definition: Bronze, target: StructType, name: s
     """Columns by name and in the target's types; a missing field is NULL, a new one is kept."""
     from pyspark.sql import functions as F
 
-    raw, new = _fitted(source, definition, target, name)
+    raw, new, set_aside = _fitted(source, definition, target, name)
     derived = [
         F.expr(column.expression).cast(column.type).alias(column.name)
         for column in definition.derived.values()
     ]
     kept = [protected(column, definition.protect).alias(column) for column in definition.columns]
     added = [F.col(quoted(column)) for column in new]
-    stored = raw.select(*kept, *derived, *added, "rescued_data")
+    rescued = F.col(set_aside).alias("rescued_data")
+    stored = raw.select(*kept, *derived, *added, rescued)
     types = {field.name: field.dataType for field in (*source.schema.fields, *target.fields)}
     names = (*definition.columns, *definition.derived, *new)
     return with_short_texts(stored, {name: types[name] for name in names})
@@ -37,8 +38,11 @@ def conformed(source: DataFrame, definition: Bronze, target: StructType, name: s
 
 def _fitted(
     source: DataFrame, definition: Bronze, target: StructType, name: str
-) -> tuple[DataFrame, list[str]]:
-    """The source's rows with all that derived columns are computed from, and what is new."""
+) -> tuple[DataFrame, list[str], str]:
+    """The source's rows with all that derived columns are computed from; what is new.
+
+    The last is the column of what did not fit; the source may have one named like bronze's.
+    """
     from pyspark.sql import functions as F
     from pyspark.sql.types import NullType
 
@@ -59,7 +63,8 @@ def _fitted(
     known = {*definition.columns, *definition.protect.drop, *definition.derived}
     new = [n for n, kind in here.items() if n not in known and not isinstance(kind, NullType)]
     columns += [F.col(quoted(column)) for column in new]
-    return source.select(*columns, fitting.set_aside().alias("rescued_data")), new
+    set_aside = unused_name("rescued_data", here)
+    return source.select(*columns, fitting.set_aside().alias(set_aside)), new, set_aside
 
 
 def _check_columns(here: dict[str, object], definition: Bronze, name: str) -> None:
