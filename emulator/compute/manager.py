@@ -135,12 +135,8 @@ class Compute:
             session = open_session(server.url)
             adapt(session, self.settings.warehouse)
         try:
-            yield session
-        except Exception as error:
-            if _lost_spark(str(error)) and _has_died(server):
-                reason = f"Spark ended while the statement ran: {server.why_it_ended()}"
-                raise SparkStartError(reason) from error
-            raise
+            with noticing_death(server, "while the statement ran"):
+                yield session
         finally:
             with self._lock:
                 self._idle_sessions.append((server, session))
@@ -239,6 +235,17 @@ class _Tail:
         if fresh:
             self._offset += len(fresh)
             receiver(fresh.decode(errors="replace"))
+
+
+@contextmanager
+def noticing_death(server: SparkServer, when: str) -> Iterator[None]:
+    """Raise SparkStartError, with the reason, where a client only finds that Spark is gone."""
+    try:
+        yield
+    except Exception as error:
+        if _lost_spark(str(error)) and _has_died(server):
+            raise SparkStartError(f"Spark ended {when}: {server.why_it_ended()}") from error
+        raise
 
 
 def _blame_spark(result: TaskResult, server: SparkServer) -> TaskResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import multiprocessing
 import os
 import signal
@@ -19,6 +20,7 @@ from emulator.compute.spec import TaskFolder, TaskSpec
 from emulator.compute.task_start import begin_task
 from emulator.settings import JARS_VARIABLE, STATE_VARIABLE, Settings
 
+log = logging.getLogger(__name__)
 SparkProvider = Callable[[], str]
 GRACE_SECONDS = 5.0
 POLL_SECONDS = 0.05
@@ -117,6 +119,10 @@ class TaskProcess:
                     answer = {"url": self._spark()}
                 except RuntimeError as error:
                     answer = {"error": str(error)}
+                except Exception as error:
+                    # Without an answer the task would wait for ever.
+                    log.exception("a task asked for Spark")
+                    answer = {"error": f"{type(error).__name__}: {error}"}
                 try:
                     print(json.dumps(answer), file=channel, flush=True)
                 except BrokenPipeError:

@@ -10,7 +10,7 @@ import threading
 from typing import Any
 
 from emulator.compute.connect import open_session
-from emulator.compute.manager import Compute
+from emulator.compute.manager import Compute, noticing_death
 from emulator.compute.spark_server import SparkServer
 from emulator.sql.records import Schema
 from emulator.sql.session import create_missing_schemas
@@ -35,9 +35,10 @@ class WorkspaceCompute(Compute):
         wanted = {schema.full_name for schema in self.catalog.all(Schema)}
         known = self._schemas & wanted if server is self._schemas_of else set()
         if wanted - known:
-            session = open_session(server.url)
-            try:
-                create_missing_schemas(session, self.catalog)
-            finally:
-                session.stop()
+            with noticing_death(server, "while it was given its schemas"):
+                session = open_session(server.url)
+                try:
+                    create_missing_schemas(session, self.catalog)
+                finally:
+                    session.stop()
         self._schemas_of, self._schemas = server, wanted

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import psutil
 import pytest
@@ -14,6 +16,11 @@ import pytest
 from emulator.compute.pipeline_updates import PipelineRunner, event_stream
 from emulator.compute.spark_server import SparkStartError
 from emulator.compute.spec import TaskSpec
+from emulator.settings import CATALOG
+from emulator.sql.catalog_store import CatalogStore
+from emulator.sql.records import Schema
+from emulator.sql.session import create_missing_schemas
+from emulator.workspace.compute import WorkspaceCompute
 from tests.emulator.compute_tools import VOLUME, Bench
 
 pytestmark = pytest.mark.spark
@@ -141,3 +148,30 @@ def test_spark_that_dies_fails_its_task_and_the_next_task_gets_a_new_one(bench):
     assert not psutil.pid_exists(new.pid)
     with pytest.raises(SparkStartError, match="stopping"):
         bench.compute.query("SELECT 1")
+
+
+def test_spark_that_dies_before_it_is_given_to_a_task_fails_the_task(tmp_path, monkeypatch):
+    bench = Bench(tmp_path)
+    catalog = CatalogStore(bench.settings.catalog_db, bench.settings.volumes)
+    catalog.put(Schema(catalog_name=CATALOG, name="bronze"))
+    compute = WorkspaceCompute(
+        bench.settings, bench.store, catalog, lambda: "http://127.0.0.1:9", "token", memory="2g"
+    )
+
+    def killed(session: Any, catalog: Any) -> None:
+        os.kill(json.loads(bench.settings.compute_file.read_text())["pid"], signal.SIGKILL)
+        create_missing_schemas(session, catalog)
+
+    path = bench.notebook("spark.range(1).count()")
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr("emulator.workspace.compute.create_missing_schemas", killed)
+            result = compute.run_task(TaskSpec("notebook", {"notebook_path": path}, "early"))
+        assert result.status == "FAILED"
+        assert "Spark ended while it was given its schemas: its process was killed" in str(
+            result.error
+        )
+        result = compute.run_task(TaskSpec("notebook", {"notebook_path": path}, "later"))
+        assert result.error is None
+    finally:
+        compute.stop()

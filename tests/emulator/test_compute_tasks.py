@@ -49,6 +49,15 @@ def test_an_error_shows_the_authors_lines_only(bench):
     assert result.error_trace in log
 
 
+def test_a_task_is_told_whatever_keeps_spark_from_it(bench, monkeypatch):
+    def fails() -> None:
+        raise KeyError("broken on purpose")
+
+    monkeypatch.setattr(bench.compute, "ensure_started", fails)
+    result, _ = bench.run_notebook("spark.range(1).count()")
+    assert result.error == "SparkUnavailableError: KeyError: 'broken on purpose'"
+
+
 def test_what_cannot_be_done_says_so(bench):
     calls = {
         "dbutils.widgets.get('none')": "No input widget named none is defined",
