@@ -161,6 +161,8 @@ class SparkServer:
             "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
             "spark.sql.adaptive.enabled": "false",
             "spark.databricks.delta.snapshotPartitions": "1",
+            # Times as INT96, Spark's own way, have no minimum and maximum in Parquet.
+            "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
             "spark.scheduler.mode": "FAIR",
             "spark.log.level": "WARN",
             **settings_for(self.settings.warehouse),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +87,40 @@ def test_versions_and_latest_rows_whatever_the_order(
     assert (again.flows["history"].upserted_rows, again.flows["history"].deleted_rows) == (0, 0)
     assert pipeline.rows("history", *history) == done
     assert pipeline.rows("latest") == [(1, "b"), (3, "")]
+
+
+KEPT_SEQUENCE = """
+    dp.create_streaming_table("newest")
+    dp.create_auto_cdc_flow(
+        target="newest", source="changes", keys=["id"], sequence_by="at", stored_as_scd_type=1,
+        column_list=["id", "name", "at"],
+    )
+"""
+
+
+def test_latest_rows_that_show_their_sequence_are_what_all_events_say(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against a fold over all events in Python: the newest, of one moment the last that came."""
+    monkeypatch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")
+    pipeline, chance = Pipeline(spark, tmp_path), random.Random(4)  # noqa: S311 - rows, no secret
+    newest: dict[int, tuple[int, int, str]] = {}
+    for batch in range(4):
+        events = [
+            (chance.randrange(12), chance.choice("abc"), chance.randrange(6)) for _ in "x" * 15
+        ]
+        rows = ", ".join(
+            f"({i}, '{name}', 'n', map('k', 'v'), 'U', {at})" for i, name, at in events
+        )
+        pipeline.write("changes", VALUES.format(rows))
+        for key, name, at in events:
+            newest[key] = max(newest.get(key, (0, -1, "")), (at, batch, name))
+        checkpoints = {p: p.read_text() for p in (tmp_path / "flows").glob("newest-*.json")}
+        assert pipeline.update(KEPT_SEQUENCE).error is None
+        expected = sorted(((k, name, at) for k, (at, _, name) in newest.items()), key=repr)
+        assert pipeline.rows("newest") == expected
+        for path, text in checkpoints.items():
+            path.write_text(text)
+            again = pipeline.update(KEPT_SEQUENCE)
+            assert (again.error, again.flows["newest"].upserted_rows) == (None, 0)
+            assert pipeline.rows("newest") == expected

@@ -48,11 +48,12 @@ class ChangeEvents:
         sequence = _expression(change.sequence_by)
         no_sequence = F.raise_error(F.lit(f"sequence_by of {change.source} is NULL"))
         checked = F.when(sequence.isNull(), no_sequence).otherwise(sequence)
+        # First, where Delta notes the smallest and largest value: other batches' files stay unread.
         events = frame.select(
-            *(F.col(quote(name)) for name in columns),
+            F.lit(batch).cast("bigint").alias(_BATCH),
             checked.alias(_SEQUENCE),
             deleted.alias(_DELETED),
-            F.lit(batch).cast("bigint").alias(_BATCH),
+            *(F.col(quote(name)) for name in columns),
         )
         writer = events.write.format("delta").mode("append").option("mergeSchema", "true")
         writer.options(**transaction).save(str(self.folder))
@@ -78,8 +79,15 @@ class ChangeEvents:
         events = self._all()
         if batch > 0:
             events = semi_join(events, self.touched_keys(batch), self.change.keys)
-        events = self._one_per_moment(events)
-        return self._latest(events) if self.change.scd_type == 1 else self._versions(events)
+        if self.change.scd_type == 1:
+            return self._latest(events)
+        return self._versions(self._one_per_moment(events))
+
+    def newest(self, batch: int) -> Any:
+        """The newest row of every key in this batch, whatever other batches say of it."""
+        from pyspark.sql.connect import functions as F
+
+        return self._latest(self._all().where(F.col(_BATCH) == batch))
 
     def _all(self) -> Any:
         return self.spark.read.format("delta").load(str(self.folder))
@@ -97,20 +105,24 @@ class ChangeEvents:
         from pyspark.sql.connect import functions as F
         from pyspark.sql.connect.window import Window
 
+        moment = Window.partitionBy(*self._keys(), F.col(_SEQUENCE))
+        return _first(events, moment.orderBy(*self._precedence(events)))
+
+    def _precedence(self, events: Any) -> list[Any]:
+        """Which of the events of one moment counts."""
+        from pyspark.sql.connect import functions as F
+
         values = F.to_json(F.struct(*(F.col(quote(name)) for name in self._values(events))))
-        moment = Window.partitionBy(*self._keys(), F.col(_SEQUENCE)).orderBy(
-            F.col(_BATCH).desc(), F.col(_DELETED).desc(), values.desc()
-        )
-        return _first(events, moment)
+        return [F.col(_BATCH).desc(), F.col(_DELETED).desc(), values.desc()]
 
     def _latest(self, events: Any) -> Any:
         from pyspark.sql.connect import functions as F
         from pyspark.sql.connect.window import Window
 
-        values = self._values(events)
-        newest = Window.partitionBy(*self._keys()).orderBy(F.col(_SEQUENCE).desc())
+        order = [F.col(_SEQUENCE).desc(), *self._precedence(events)]
+        newest = Window.partitionBy(*self._keys()).orderBy(*order)
         latest = _first(events, newest).where(~F.col(_DELETED))
-        return latest.select(*(F.col(quote(name)) for name in values))
+        return latest.select(*(F.col(quote(name)) for name in self._values(events)))
 
     def _versions(self, events: Any) -> Any:
         """Successive events with equal tracked columns are one version, as last described."""
@@ -148,16 +160,43 @@ class ChangeEvents:
         return [name for name in values if name.lower() not in left_out] or list(change.keys)
 
 
+def shows_its_sequence(change: AutoCdc, columns: Sequence[str]) -> bool:
+    """Whether a row of the target says itself if an event is newer: older events do not matter."""
+    return (
+        change.scd_type == 1
+        and change.apply_as_deletes is None
+        and isinstance(change.sequence_by, str)
+        and change.sequence_by in columns
+    )
+
+
 def merge(spark: Any, change: AutoCdc, name: TableName, rows: Any, touched: Any | None) -> Written:
     """Make the target's rows of the touched keys (all keys, when None) equal to ``rows``."""
+    identity = [*change.keys, START] if change.scd_type == 2 else list(change.keys)
+    target = _target(spark, name, rows)
+    existing = target if touched is None else semi_join(target, touched, change.keys)
+    return _merge(spark, name, _differences(rows, existing, identity), identity)
+
+
+def merge_newer(spark: Any, change: AutoCdc, name: TableName, rows: Any, touched: Any) -> Written:
+    """Put ``rows`` in the place of the target's rows of the touched keys that are not newer."""
+    existing = semi_join(_target(spark, name, rows), touched, change.keys)
+    differences = _differences(rows, existing, change.keys, not_before=change.sequence_by)
+    return _merge(spark, name, differences, change.keys)
+
+
+def _target(spark: Any, name: TableName, rows: Any) -> Any:
     target = read_raw(spark.read, name.sql)
     tables.add_missing_columns(spark, name, target.schema, rows.schema)
-    identity = [*change.keys, START] if change.scd_type == 2 else list(change.keys)
-    existing = target if touched is None else semi_join(target, touched, change.keys)
+    return target
+
+
+def _merge(spark: Any, name: TableName, differences: Any, identity: Sequence[str]) -> Written:
     view = f"__auto_cdc_{uuid.uuid4().hex}"
-    _differences(rows, existing, identity).createOrReplaceTempView(view)
+    columns = [column for column in differences.columns if column != "__gone"]
+    differences.createOrReplaceTempView(view)
     try:
-        outcome = spark.sql(_merge_statement(name, view, identity, rows.columns)).collect()[0]
+        outcome = spark.sql(_merge_statement(name, view, identity, columns)).collect()[0]
     finally:
         spark.catalog.dropTempView(view)
     return Written(
@@ -166,8 +205,13 @@ def merge(spark: Any, change: AutoCdc, name: TableName, rows: Any, touched: Any 
     )
 
 
-def _differences(rows: Any, existing: Any, identity: Sequence[str]) -> Any:
-    """Rows that are missing or otherwise, and those that are there too much (``__gone``)."""
+def _differences(
+    rows: Any, existing: Any, identity: Sequence[str], *, not_before: str | None = None
+) -> Any:
+    """Rows that are missing or otherwise, and those that are there too much (``__gone``).
+
+    With ``not_before`` a row that is older by that column is no difference.
+    """
     from pyspark.sql.connect import functions as F
 
     content = F.to_json(F.struct(*(F.col(quote(name)) for name in rows.columns)))
@@ -175,6 +219,7 @@ def _differences(rows: Any, existing: Any, identity: Sequence[str]) -> Any:
     there = existing.select(
         *(F.col(quote(name)).alias(f"__there_{place}") for place, name in enumerate(identity)),
         content.alias("__there"),
+        (F.col(quote(not_before)) if not_before else F.lit(None)).alias("__there_since"),
     )
     same = [
         wanted[name].eqNullSafe(there[f"__there_{place}"]) for place, name in enumerate(identity)
@@ -184,7 +229,11 @@ def _differences(rows: Any, existing: Any, identity: Sequence[str]) -> Any:
         name: F.coalesce(F.col(quote(name)), F.col(f"__there_{place}"))
         for place, name in enumerate(identity)
     }
-    return both.where("NOT __wanted <=> __there").select(
+    differing = both.where("NOT __wanted <=> __there")
+    if not_before:
+        since = F.col("__there_since")
+        differing = differing.where(since.isNull() | (F.col(quote(not_before)) >= since))
+    return differing.select(
         *(keys.get(name, F.col(quote(name))).alias(name) for name in rows.columns),
         F.col("__wanted").isNull().alias("__gone"),
     )

@@ -10,11 +10,13 @@ from emulator.compute.pipelines.checkpoint import Checkpoint, CheckpointStore
 from emulator.compute.pipelines.delta_log import read_raw
 from emulator.compute.pipelines.expectations import Checked, check
 from emulator.compute.pipelines.model import (
+    AutoCdc,
     Dataset,
     Flow,
     FlowResult,
     PipelineRequest,
     TableName,
+    quote,
 )
 
 
@@ -75,23 +77,29 @@ def apply_changes(
     folder = checkpoints.events_folder(target.flow.name, target.checkpoint.generation)
     events = auto_cdc.ChangeEvents(target.spark, change, folder.resolve())
     events.append(frame, target.checkpoint.batch, target.transaction)
-    rows = events.history(target.checkpoint.batch)
+    batch, spark, name = target.checkpoint.batch, target.spark, target.name
     if not target.exists:
         # Nothing to merge with. After a kill the table is there, and the rerun merges.
-        written = _fill(target, rows)
+        written = _fill(target, change, events.history(batch))
+    elif batch and auto_cdc.shows_its_sequence(change, events.columns(frame.columns)):
+        touched = events.touched_keys(batch)
+        written = auto_cdc.merge_newer(spark, change, name, events.newest(batch), touched)
     else:
-        batch = target.checkpoint.batch
         touched = events.touched_keys(batch) if batch else None
-        written = auto_cdc.merge(target.spark, change, target.name, rows, touched)
+        written = auto_cdc.merge(spark, change, name, events.history(batch), touched)
     result.upserted_rows = (result.upserted_rows or 0) + written.upserted
     result.deleted_rows = (result.deleted_rows or 0) + written.deleted
     result.output_rows += written.upserted
 
 
-def _fill(target: Target, rows: Any) -> auto_cdc.Written:
+def _fill(target: Target, change: AutoCdc, rows: Any) -> auto_cdc.Written:
     target.ensure_exists(rows.schema)
     counted = check(rows, target.dataset.name, ())
-    counted.after.write.format("delta").mode("append").saveAsTable(target.name.sql)
+    placed = counted.after
+    by = change.sequence_by
+    if target.dataset.cluster_by_auto and isinstance(by, str) and by in rows.columns:
+        placed = placed.sortWithinPartitions(quote(by))
+    placed.write.format("delta").mode("append").saveAsTable(target.name.sql)
     return auto_cdc.Written(counted.counts()[0], 0)
 
 

@@ -132,7 +132,11 @@ class News:
         if row_count(self.spark, self.source) == 0:
             return Outcome(0, False, None)
         before = row_count(self.spark, self.target)
-        writer = wanted.withColumn("ingested_at", F.lit(self.now)).write.mode("append")
+        rows = wanted.withColumn("ingested_at", F.lit(self.now))
+        if watermark := self.definition.watermark:
+            # Rows of a day lie together: docs/decisions/0025-a-day-lies-together.md.
+            rows = rows.sortWithinPartitions(quoted(watermark.prune_by or watermark.column))
+        writer = rows.write.mode("append")
         writer.option("mergeSchema", "true").saveAsTable(self.target)
         mark = None
         if self._watermark:

@@ -65,11 +65,12 @@ def insert_statement(definition: Gold, catalog: str, rows: str) -> str:
     """The first rows of an empty table.
 
     They overwrite nothing: Delta lets two appends that read nothing pass at once, and every row
-    would be double.
+    would be double. Rows of a day lie together (docs/decisions/0025-a-day-lies-together.md).
     """
     names = ", ".join(quoted(name) for name in definition.columns)
     table = full_name(catalog, definition.table)
-    return f"INSERT OVERWRITE {table} ({names}) SELECT {names} FROM {rows}"
+    order = f" SORT BY {quoted(definition.refresh.by)}" if definition.refresh else ""
+    return f"INSERT OVERWRITE {table} ({names}) SELECT {names} FROM {rows}{order}"
 
 
 def values(items: Sequence[Any]) -> str:
