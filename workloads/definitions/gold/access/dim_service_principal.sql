@@ -16,14 +16,13 @@ WITH sightings AS (
   FROM silver.silver_jobs
   UNION ALL
   SELECT
-    identity_metadata.run_as, CAST(NULL AS STRING), usage_end_time, usage_end_time,
+    EXPLODE(ARRAY(identity_metadata.run_as, identity_metadata.created_by)),
+    CAST(NULL AS STRING),
+    MIN(usage_end_time),
+    MAX(usage_end_time),
     CAST(NULL AS STRING)
   FROM silver.silver_usage
-  UNION ALL
-  SELECT
-    identity_metadata.created_by, CAST(NULL AS STRING), usage_end_time, usage_end_time,
-    CAST(NULL AS STRING)
-  FROM silver.silver_usage
+  GROUP BY identity_metadata.run_as, identity_metadata.created_by
 ),
 seen AS (
   SELECT

@@ -2,27 +2,42 @@ WITH sightings AS (
   SELECT
     COALESCE(user_identity.email, user_identity.subject_name) AS user_email,
     CAST(NULL AS STRING) AS user_id,
-    event_time AS seen_at
+    event_time AS first_at,
+    event_time AS last_at
   FROM silver.silver_audit
   UNION ALL
-  -- Who asked and with whose rights may be two
-  SELECT executed_by, executed_by_user_id, start_time FROM silver.silver_query_history
+  SELECT who.user_email, who.user_id, first_at, last_at
+  FROM (
+    SELECT
+      -- Who asked and with whose rights may be two
+      EXPLODE(
+        ARRAY(
+          STRUCT(executed_by AS user_email, executed_by_user_id AS user_id),
+          STRUCT(executed_as AS user_email, executed_as_user_id AS user_id)
+        )
+      ) AS who,
+      MIN(start_time) AS first_at,
+      MAX(start_time) AS last_at
+    FROM silver.silver_query_history
+    GROUP BY executed_by, executed_by_user_id, executed_as, executed_as_user_id
+  )
   UNION ALL
-  SELECT executed_as, executed_as_user_id, start_time FROM silver.silver_query_history
-  UNION ALL
-  SELECT identity_metadata.run_as, CAST(NULL AS STRING), usage_end_time FROM silver.silver_usage
-  UNION ALL
-  SELECT identity_metadata.owned_by, CAST(NULL AS STRING), usage_end_time FROM silver.silver_usage
-  UNION ALL
-  SELECT identity_metadata.created_by, CAST(NULL AS STRING), usage_end_time
+  SELECT
+    EXPLODE(
+      ARRAY(identity_metadata.run_as, identity_metadata.owned_by, identity_metadata.created_by)
+    ),
+    CAST(NULL AS STRING),
+    MIN(usage_end_time),
+    MAX(usage_end_time)
   FROM silver.silver_usage
+  GROUP BY identity_metadata.run_as, identity_metadata.owned_by, identity_metadata.created_by
 ),
 seen AS (
   SELECT
     user_email,
-    MIN(seen_at) AS first_seen_time,
-    MAX(seen_at) AS last_seen_time,
-    MAX_BY(user_id, CASE WHEN user_id IS NOT NULL THEN seen_at END) AS user_id
+    MIN(first_at) AS first_seen_time,
+    MAX(last_at) AS last_seen_time,
+    MAX_BY(user_id, CASE WHEN user_id IS NOT NULL THEN last_at END) AS user_id
   FROM sightings
   GROUP BY user_email
 ),
