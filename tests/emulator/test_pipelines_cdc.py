@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.emulator.pipeline_support import Pipeline
+from tests.parquet_order import ordered_rows
 
 pytestmark = pytest.mark.spark
 
@@ -119,6 +120,9 @@ def test_latest_rows_that_show_their_sequence_are_what_all_events_say(
         assert pipeline.update(KEPT_SEQUENCE).error is None
         expected = sorted(((k, name, at) for k, (at, _, name) in newest.items()), key=repr)
         assert pipeline.rows("newest") == expected
+        if batch == 0:
+            newest_table = f"{pipeline.schema}.newest"
+            assert ordered_rows(spark, newest_table, "at") == (0, len(expected))
         for path, text in checkpoints.items():
             path.write_text(text)
             again = pipeline.update(KEPT_SEQUENCE)

@@ -23,6 +23,7 @@ from health_monitor.spec import Definitions
 from health_monitor.tables import ensure_platform_tables, ensure_tables
 
 from emulator.account.simulate import simulate
+from tests.parquet_order import has_bounds, ordered_rows
 from tests.tables.conftest import column_types
 from tests.tables.silver_from_files import silver_of
 
@@ -71,6 +72,10 @@ def test_gold_follows_its_sources(schemas: Any, definitions: Definitions, accoun
     platform.refresh()
     assert platform.costs() == expected_costs(account, days[:-3], "2026-11-01")
     assert platform.status("billing.account_prices") == "not_assessed"
+    for table in ("bronze.bronze_usage", "gold.fact_usage", "gold.fact_cost_summary"):
+        misplaced, rows = ordered_rows(schemas, f"{CATALOG}.{table}", "usage_date")
+        assert (misplaced, rows > 10) == (0, True), table
+    assert has_bounds(schemas, f"{CATALOG}.gold.fact_usage", "usage_start_time")
 
     # Three more days with corrections of earlier ones, prices that come late, a new column
     schemas.sql(f"ALTER TABLE {CATALOG}.billing.usage ADD COLUMNS (quota STRING)")

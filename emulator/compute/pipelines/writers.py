@@ -97,7 +97,8 @@ def _fill(target: Target, change: AutoCdc, rows: Any) -> auto_cdc.Written:
     counted = check(rows, target.dataset.name, ())
     placed = counted.after
     by = change.sequence_by
-    if target.dataset.cluster_by_auto and isinstance(by, str) and by in rows.columns:
+    if isinstance(by, str) and by in rows.columns:
+        # Mostly a time: rows of a day lie together (docs/decisions/0025-a-day-lies-together.md).
         placed = placed.sortWithinPartitions(quote(by))
     placed.write.format("delta").mode("append").saveAsTable(target.name.sql)
     return auto_cdc.Written(counted.counts()[0], 0)
