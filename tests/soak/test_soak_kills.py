@@ -6,27 +6,30 @@ and HEALTH_MONITOR_SOAK_SEED choose how often, and where.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
+import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import psutil
 import pytest
 
 from emulator.account.simulate import simulate
 from tests.e2e.conftest import Platform
-from tests.e2e.refreshing import kill_noted
 from tools.querying import Warehouse
 
 pytestmark = [pytest.mark.spark, pytest.mark.terraform, pytest.mark.timeout(4 * 3600)]
 CATALOG = "spark_catalog"
 KILLS = int(os.environ.get("HEALTH_MONITOR_SOAK_KILLS", "20"))
 SEED = int(os.environ.get("HEALTH_MONITOR_SOAK_SEED", "1"))
-LONGEST_WAIT = 90.0
+LONGEST_WAIT = 60.0
 # When and in which run something was done differs from run to run; what was done does not.
 VOLATILE = {"ingested_at", "quarantined_at", "batch", "checked_at", "updated_at", "update_id"}
 
@@ -57,31 +60,48 @@ def contents(platform: Platform) -> dict[str, tuple[str | None, ...]]:
     return found
 
 
-def run_and_kill(platform: Platform, exports: Path, seconds: float) -> tuple[int, bool]:
-    """One `make local` whose Spark is killed after some seconds of it; its exit code, and whether.
+@dataclass
+class Killer:
+    """Kills the Spark of one `make local` whenever it has worked for some seconds."""
 
-    Seconds count from when Spark is up, so that every kill hits work.
-    """
-    driver = platform.start("local", "--system-tables", str(exports))
-    killed = threading.Event()
+    platform: Platform
+    chance: random.Random
+    most: int
+    kills: int = 0
 
-    def kill() -> None:
-        noted = platform.folder / "workspace" / "compute.json"
-        while driver.poll() is None and not noted.exists():
-            time.sleep(0.2)
-        deadline = time.monotonic() + seconds
-        while driver.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.1)
-        if driver.poll() is None and noted.exists():
-            kill_noted(noted)
-            killed.set()
+    def run(self, exports: Path) -> int:
+        """The exit code of the run; at most ``most`` kills in it."""
+        driver = self.platform.start("local", "--system-tables", str(exports))
+        killing = threading.Thread(target=self._kill_until_ended, args=(driver,))
+        killing.start()
+        output, _ = driver.communicate()
+        killing.join()
+        assert "Traceback" not in output, output
+        return int(driver.returncode)
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    output, _ = driver.communicate()
-    killer.join()
-    assert "Traceback" not in output, output
-    return driver.returncode, killed.is_set()
+    def _kill_until_ended(self, driver: subprocess.Popen[str]) -> None:
+        killed = None
+        while driver.poll() is None and self.kills < self.most:
+            spark = spark_of(self.platform)
+            if spark is None or spark == killed:
+                time.sleep(0.2)
+                continue
+            due = time.monotonic() + self.chance.uniform(1, LONGEST_WAIT)
+            while driver.poll() is None and psutil.pid_exists(spark) and time.monotonic() < due:
+                time.sleep(0.1)
+            if driver.poll() is None and psutil.pid_exists(spark):
+                psutil.Process(spark).kill()
+                killed = spark
+                self.kills += 1
+
+
+def spark_of(platform: Platform) -> int | None:
+    """The process of a Spark that is up; None while there is none."""
+    try:
+        noted = json.loads((platform.folder / "workspace" / "compute.json").read_text())
+    except (FileNotFoundError, json.JSONDecodeError):  # None was started, or it is being noted.
+        return None
+    return int(noted["pid"]) if psutil.pid_exists(noted["pid"]) else None
 
 
 def test_twenty_kills_leave_what_no_kill_leaves(
@@ -96,16 +116,22 @@ def test_twenty_kills_leave_what_no_kill_leaves(
     chance, kills = random.Random(SEED), 0  # noqa: S311 - a place to kill at, not a secret
     try:
         while kills < KILLS:
-            code, killed = run_and_kill(stormy, exports, chance.uniform(1, LONGEST_WAIT))
-            kills += killed
-            print(f"kill {kills} of {KILLS}: exit code {code}", file=sys.stderr)
+            killer = Killer(stormy, chance, KILLS - kills)
+            code = killer.run(exports)
+            kills += killer.kills
+            print(f"{killer.kills} kills, exit code {code}; {kills} of {KILLS}", file=sys.stderr)
             assert code in (0, 1)
-            if code == 0 and not killed:
-                # It came through: all of it has to be done again.
-                stormy.tools("stop")
-                shutil.rmtree(stormy.folder)
-                stormy.folder.mkdir()
+            if code == 0:
+                assert contents(stormy) == expected
+                if kills < KILLS:
+                    start_over(stormy)
         stormy.tools("local", "--system-tables", str(exports), timeout=3600)
         assert contents(stormy) == expected
     finally:
         stormy.tools("stop", check=False)
+
+
+def start_over(platform: Platform) -> None:
+    platform.tools("stop")
+    shutil.rmtree(platform.folder)
+    platform.folder.mkdir()
