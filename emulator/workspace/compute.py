@@ -14,6 +14,7 @@ from emulator.compute.manager import Compute, noticing_death
 from emulator.compute.spark_server import SparkServer
 from emulator.sql.records import Schema
 from emulator.sql.session import create_missing_schemas
+from emulator.sql.unfinished import remove_unfinished_tables
 
 
 class WorkspaceCompute(Compute):
@@ -33,12 +34,15 @@ class WorkspaceCompute(Compute):
 
     def _ensure_schemas(self, server: SparkServer) -> None:
         wanted = {schema.full_name for schema in self.catalog.all(Schema)}
-        known = self._schemas & wanted if server is self._schemas_of else set()
+        is_new = server is not self._schemas_of
+        known = set() if is_new else self._schemas & wanted
         if wanted - known:
             with noticing_death(server, "while it was given its schemas"):
                 session = open_session(server.url)
                 try:
                     create_missing_schemas(session, self.catalog)
+                    if is_new:
+                        remove_unfinished_tables(session, self.settings.warehouse)
                 finally:
                     session.stop()
         self._schemas_of, self._schemas = server, wanted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from pyspark.errors import AnalysisException
 
 from emulator.compute.pipeline_updates import PipelineRunner, event_stream
 from emulator.compute.spark_server import SparkStartError
@@ -150,13 +152,18 @@ def test_spark_that_dies_fails_its_task_and_the_next_task_gets_a_new_one(bench):
         bench.compute.query("SELECT 1")
 
 
-def test_spark_that_dies_before_it_is_given_to_a_task_fails_the_task(tmp_path, monkeypatch):
-    bench = Bench(tmp_path)
+def workspace_compute(bench: Bench) -> WorkspaceCompute:
+    """A Compute over the bench's folders that has a schema made by the API."""
     catalog = CatalogStore(bench.settings.catalog_db, bench.settings.volumes)
     catalog.put(Schema(catalog_name=CATALOG, name="bronze"))
-    compute = WorkspaceCompute(
+    return WorkspaceCompute(
         bench.settings, bench.store, catalog, lambda: "http://127.0.0.1:9", "token", memory="2g"
     )
+
+
+def test_spark_that_dies_before_it_is_given_to_a_task_fails_the_task(tmp_path, monkeypatch):
+    bench = Bench(tmp_path)
+    compute = workspace_compute(bench)
 
     def killed(session: Any, catalog: Any) -> None:
         os.kill(json.loads(bench.settings.compute_file.read_text())["pid"], signal.SIGKILL)
@@ -173,5 +180,31 @@ def test_spark_that_dies_before_it_is_given_to_a_task_fails_the_task(tmp_path, m
         )
         result = compute.run_task(TaskSpec("notebook", {"notebook_path": path}, "later"))
         assert result.error is None
+    finally:
+        compute.stop()
+
+
+def test_a_table_whose_making_was_cut_short_can_be_made_again(tmp_path):
+    bench = Bench(tmp_path)
+    compute, folder = workspace_compute(bench), bench.settings.warehouse / "bronze.db"
+    try:
+        compute.query("CREATE TABLE bronze.made (a INT) USING DELTA")
+        compute.query("CREATE TABLE bronze.filled AS SELECT 1 AS a")
+        compute.query("INSERT INTO bronze.filled VALUES (2)")
+        # What a kill leaves between the first commit and the metastore, or before the commit.
+        shutil.copytree(folder / "made", folder / "cut_short")
+        shutil.copytree(folder / "filled", folder / "lost")
+        (folder / "no_commit" / "_delta_log").mkdir(parents=True)
+        with pytest.raises(AnalysisException, match="NON_EMPTY_LOCATION"):
+            compute.query("CREATE TABLE bronze.cut_short (a INT) USING DELTA")
+        java = compute.ensure_started().java
+        assert java is not None
+        java.kill()
+        java.wait()
+        compute.query("CREATE TABLE bronze.cut_short (a INT) USING DELTA")
+        compute.query("CREATE TABLE bronze.no_commit (a INT) USING DELTA")
+        assert compute.query("SELECT COUNT(*) FROM bronze.filled").rows == [[2]]
+        assert compute.query("SELECT COUNT(*) FROM bronze.made").rows == [[0]]
+        assert len([*(folder / "lost").glob("_delta_log/*.json")]) == 2
     finally:
         compute.stop()
