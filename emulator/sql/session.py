@@ -152,6 +152,12 @@ def create_missing_schemas(spark: Any, catalog: CatalogStore) -> None:
             sql(f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.{quote(schema.name)}")
 
 
+def table_names(spark: Any, schema: str) -> set[str]:
+    """The tables and views that Spark's metastore has in a schema, in lower case."""
+    rows = original_sql(spark)(f"SHOW TABLES IN {CATALOG}.{quote(schema)}").collect()
+    return {row.tableName.lower() for row in rows if not row.isTemporary}
+
+
 def sync(spark: Any, catalog: CatalogStore, schemas: Iterable[str] | None = None) -> None:
     """Renew the entries of tables that DataFrames wrote: new, changed and dropped ones."""
     sql = original_sql(spark)
@@ -161,8 +167,7 @@ def sync(spark: Any, catalog: CatalogStore, schemas: Iterable[str] | None = None
     for schema in schemas:
         full_name = f"{CATALOG}.{schema.lower()}"
         metadata.refresh_schema_if_new(full_name)
-        rows = sql(f"SHOW TABLES IN {CATALOG}.{quote(schema)}").collect()
-        present = {row.tableName.lower() for row in rows if not row.isTemporary}
+        present = table_names(spark, schema)
         known = {table.name: table for table in catalog.tables(full_name)}
         for name in sorted(set(known) - present):
             catalog.drop_table(known[name].full_name)

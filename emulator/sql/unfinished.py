@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from emulator.settings import CATALOG
-from emulator.sql.names import quote
+from emulator.sql.delta_log import DeltaLog
+from emulator.sql.session import table_names
 
 log = logging.getLogger(__name__)
 SUFFIX = ".db"
@@ -23,12 +23,12 @@ def remove_unfinished_tables(spark: Any, warehouse: Path) -> list[str]:
     """Remove what is left of them; their names. Nothing may be making a table meanwhile."""
     removed = []
     for schema in sorted(warehouse.glob(f"*{SUFFIX}")):
-        never_changed = [folder for folder in _folders(schema) if not _was_changed(folder)]
+        # A log that goes on after its first commit, or begins later, is that of a table.
+        never_changed = [folder for folder in _folders(schema) if DeltaLog(folder).latest <= 0]
         if not never_changed:
             continue
         name = schema.name.removesuffix(SUFFIX)
-        found = spark.sql(f"SHOW TABLES IN {CATALOG}.{quote(name)}").collect()
-        known = {row.tableName.lower() for row in found}
+        known = table_names(spark, name)
         for folder in never_changed:
             if folder.name.lower() not in known:
                 log.warning("removed %s: making it was cut short", folder)
@@ -39,9 +39,3 @@ def remove_unfinished_tables(spark: Any, warehouse: Path) -> list[str]:
 
 def _folders(schema: Path) -> Iterator[Path]:
     return (folder for folder in sorted(schema.iterdir()) if folder.is_dir())
-
-
-def _was_changed(folder: Path) -> bool:
-    """Whether its log goes on after the first commit, or begins later: then it was a table."""
-    commits = folder.glob("_delta_log/" + "[0-9]" * 20 + ".json")
-    return any(int(commit.stem) > 0 for commit in commits)

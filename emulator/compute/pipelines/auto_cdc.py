@@ -160,43 +160,39 @@ class ChangeEvents:
         return [name for name in values if name.lower() not in left_out] or list(change.keys)
 
 
-def shows_its_sequence(change: AutoCdc, columns: Sequence[str]) -> bool:
-    """Whether a row of the target says itself if an event is newer: older events do not matter."""
-    return (
-        change.scd_type == 1
-        and change.apply_as_deletes is None
-        and isinstance(change.sequence_by, str)
-        and change.sequence_by in columns
-    )
+def shown_sequence(change: AutoCdc, columns: Sequence[str]) -> str | None:
+    """The column of a row that says itself how new it is; None when no column does."""
+    by = change.sequence_by
+    return by if isinstance(by, str) and by in columns else None
 
 
-def merge(spark: Any, change: AutoCdc, name: TableName, rows: Any, touched: Any | None) -> Written:
-    """Make the target's rows of the touched keys (all keys, when None) equal to ``rows``."""
-    identity = [*change.keys, START] if change.scd_type == 2 else list(change.keys)
-    target = _target(spark, name, rows)
-    existing = target if touched is None else semi_join(target, touched, change.keys)
-    return _merge(spark, name, _differences(rows, existing, identity), identity)
+def needs_no_history(change: AutoCdc, columns: Sequence[str]) -> bool:
+    """Whether the target's rows alone tell which events are newer than they are."""
+    is_latest = change.scd_type == 1 and change.apply_as_deletes is None
+    return is_latest and shown_sequence(change, columns) is not None
 
 
-def merge_newer(spark: Any, change: AutoCdc, name: TableName, rows: Any, touched: Any) -> Written:
-    """Put ``rows`` in the place of the target's rows of the touched keys that are not newer."""
-    existing = semi_join(_target(spark, name, rows), touched, change.keys)
-    differences = _differences(rows, existing, change.keys, not_before=change.sequence_by)
-    return _merge(spark, name, differences, change.keys)
+def merge(
+    spark: Any,
+    change: AutoCdc,
+    name: TableName,
+    rows: Any,
+    touched: Any | None,
+    *,
+    not_before: str | None = None,
+) -> Written:
+    """Make the target's rows of the touched keys (all keys, when None) equal to ``rows``.
 
-
-def _target(spark: Any, name: TableName, rows: Any) -> Any:
+    With ``not_before`` those that are newer by that column stay as they are.
+    """
     target = read_raw(spark.read, name.sql)
     tables.add_missing_columns(spark, name, target.schema, rows.schema)
-    return target
-
-
-def _merge(spark: Any, name: TableName, differences: Any, identity: Sequence[str]) -> Written:
+    identity = [*change.keys, START] if change.scd_type == 2 else list(change.keys)
+    existing = target if touched is None else semi_join(target, touched, change.keys)
     view = f"__auto_cdc_{uuid.uuid4().hex}"
-    columns = [column for column in differences.columns if column != "__gone"]
-    differences.createOrReplaceTempView(view)
+    _differences(rows, existing, identity, not_before).createOrReplaceTempView(view)
     try:
-        outcome = spark.sql(_merge_statement(name, view, identity, columns)).collect()[0]
+        outcome = spark.sql(_merge_statement(name, view, identity, rows.columns)).collect()[0]
     finally:
         spark.catalog.dropTempView(view)
     return Written(
@@ -205,9 +201,7 @@ def _merge(spark: Any, name: TableName, differences: Any, identity: Sequence[str
     )
 
 
-def _differences(
-    rows: Any, existing: Any, identity: Sequence[str], *, not_before: str | None = None
-) -> Any:
+def _differences(rows: Any, existing: Any, identity: Sequence[str], not_before: str | None) -> Any:
     """Rows that are missing or otherwise, and those that are there too much (``__gone``).
 
     With ``not_before`` a row that is older by that column is no difference.

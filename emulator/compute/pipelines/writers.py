@@ -78,14 +78,14 @@ def apply_changes(
     events = auto_cdc.ChangeEvents(target.spark, change, folder.resolve())
     events.append(frame, target.checkpoint.batch, target.transaction)
     batch, spark, name = target.checkpoint.batch, target.spark, target.name
+    touched = events.touched_keys(batch) if batch else None
     if not target.exists:
         # Nothing to merge with. After a kill the table is there, and the rerun merges.
         written = _fill(target, change, events.history(batch))
-    elif batch and auto_cdc.shows_its_sequence(change, events.columns(frame.columns)):
-        touched = events.touched_keys(batch)
-        written = auto_cdc.merge_newer(spark, change, name, events.newest(batch), touched)
+    elif batch and auto_cdc.needs_no_history(change, events.columns(frame.columns)):
+        rows, since = events.newest(batch), change.sequence_by
+        written = auto_cdc.merge(spark, change, name, rows, touched, not_before=since)
     else:
-        touched = events.touched_keys(batch) if batch else None
         written = auto_cdc.merge(spark, change, name, events.history(batch), touched)
     result.upserted_rows = (result.upserted_rows or 0) + written.upserted
     result.deleted_rows = (result.deleted_rows or 0) + written.deleted
@@ -96,8 +96,7 @@ def _fill(target: Target, change: AutoCdc, rows: Any) -> auto_cdc.Written:
     target.ensure_exists(rows.schema)
     counted = check(rows, target.dataset.name, ())
     placed = counted.after
-    by = change.sequence_by
-    if isinstance(by, str) and by in rows.columns:
+    if by := auto_cdc.shown_sequence(change, rows.columns):
         # Mostly a time: rows of a day lie together (docs/decisions/0025-a-day-lies-together.md).
         placed = placed.sortWithinPartitions(quote(by))
     placed.write.format("delta").mode("append").saveAsTable(target.name.sql)
